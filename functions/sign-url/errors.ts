@@ -1,0 +1,12 @@
+/** A caller's mistake: answered as JSON with this status, code and sentence, never thrown out of the handler. */
+export class RequestError extends Error {
+  override readonly name = "RequestError";
+
+  constructor(
+    readonly status: 400 | 403 | 413,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}

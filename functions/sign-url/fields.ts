@@ -1,0 +1,165 @@
+import { isKey, isName } from "./keys";
+import { LIMITS } from "./limits";
+
+/** The part of JSON Schema that API Gateway understands and we use. */
+export interface Schema {
+  readonly type: "string" | "integer" | "array" | "object";
+  readonly [keyword: string]: unknown;
+}
+
+/** One field of a request: what it may hold, what to say otherwise, and where it goes in the request to S3. */
+export interface Field {
+  readonly description: string;
+  readonly schema: Schema;
+  /** Completes the sentence "<field> must be …". */
+  readonly mustBe: string;
+  readonly accepts: (value: unknown) => boolean;
+  readonly required?: boolean;
+  /** The header of the S3 request that carries the value, signed. One that ends in "-" is a prefix for a map's names. */
+  readonly header?: string;
+  /** The query parameter of the S3 request that carries the value, signed. */
+  readonly query?: string;
+}
+
+function integer(minimum: number, maximum: number): Pick<Field, "schema" | "mustBe" | "accepts"> {
+  return {
+    schema: { type: "integer", minimum, maximum },
+    mustBe: `a whole number from ${minimum} to ${maximum}`,
+    accepts: (value) => Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum,
+  };
+}
+
+function text(pattern: RegExp, mustBe: string): Pick<Field, "schema" | "mustBe" | "accepts"> {
+  return {
+    schema: { type: "string", pattern: pattern.source },
+    mustBe,
+    accepts: (value) => typeof value === "string" && pattern.test(value),
+  };
+}
+
+export const NAME: Field = {
+  description: "What you call the payload. The answer says its key: input/<UUID>/<name>.",
+  schema: { type: "string", minLength: 1, maxLength: LIMITS.keyBytes },
+  mustBe: `a name of at most ${LIMITS.keyBytes} bytes with its prefix, without "." or ".." or nothing between slashes, without backslashes, control or bidirectional characters`,
+  accepts: isName,
+  required: true,
+};
+
+export const KEY: Field = {
+  description: "The whole key, as the signer answered it or the queue announced it.",
+  schema: { type: "string", pattern: "^input/", maxLength: LIMITS.keyBytes },
+  mustBe: "the whole key as the signer answered it: input/<UUID>/<name>",
+  accepts: isKey,
+  required: true,
+};
+
+export const EXPIRES_IN: Field = {
+  description: `How long the URL lives, in seconds. Default ${LIMITS.defaultExpirySeconds}.`,
+  ...integer(1, LIMITS.maxExpirySeconds),
+};
+
+export const CONTENT_LENGTH: Field = {
+  description: "The exact length in bytes: S3 refuses another.",
+  ...integer(0, LIMITS.putBytes),
+  header: "content-length",
+};
+
+export const OBJECT_SIZE: Field = {
+  description: "The length in bytes of all parts together: S3 refuses to complete another.",
+  ...integer(0, LIMITS.objectBytes),
+  header: "x-amz-mp-object-size",
+};
+
+const TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
+
+export const CONTENT_TYPE: Field = {
+  description: "The media type, stored with the object.",
+  // https://www.rfc-editor.org/rfc/rfc9110#name-media-type, without the white space that signers and S3 would fold.
+  ...text(
+    new RegExp(`^(?=.{3,256}$)${TOKEN}/${TOKEN}(; ?${TOKEN}=(${TOKEN}|"[!#-\\[\\]-~]*"))*$`),
+    'a media type, such as image/jpeg or "text/plain; charset=utf-8"',
+  ),
+  header: "content-type",
+};
+
+export const CHECKSUM_SHA256: Field = {
+  description: "The SHA-256 of the body in base64: S3 refuses another body.",
+  ...text(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, "the base64 of a SHA-256 digest: 32 bytes, 44 characters"),
+  header: "x-amz-checksum-sha256",
+};
+
+export const CHECKSUM_ALGORITHM: Field = {
+  description: "Say SHA256 to give every part its checksum_sha256.",
+  // S3 refuses a part's digest where the upload did not announce its algorithm, and a part without one where it did:
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+  schema: { type: "string", enum: ["SHA256"] },
+  mustBe: '"SHA256"',
+  accepts: (value) => value === "SHA256",
+  header: "x-amz-checksum-algorithm",
+};
+
+const METADATA_NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
+// What HTTP carries and a signer leaves as it is: printable ASCII, no spaces at the ends and no two in a row.
+const METADATA_VALUE = /^[!-~]+( [!-~]+)*$/;
+
+export const METADATA: Field = {
+  description: `User metadata, stored with the object; at most ${LIMITS.metadataBytes} bytes.`,
+  schema: { type: "object", additionalProperties: { type: "string" } },
+  mustBe: `an object of strings, at most ${LIMITS.metadataBytes} bytes together: names of a-z, 0-9, ".", "_" and "-", values of printable ASCII with single spaces`,
+  accepts: (value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+    const entries = Object.entries(value);
+    return (
+      entries.every(
+        ([name, text]) => METADATA_NAME.test(name) && typeof text === "string" && METADATA_VALUE.test(text),
+      ) &&
+      entries.reduce((bytes, [name, text]) => bytes + name.length + (text as string).length, 0) <= LIMITS.metadataBytes
+    );
+  },
+  header: "x-amz-meta-",
+};
+
+export const IF_NONE_MATCH: Field = {
+  description: "Say * and S3 refuses to write over an object: a retry is told 412.",
+  schema: { type: "string", enum: ["*"] },
+  mustBe: '"*"',
+  accepts: (value) => value === "*",
+  header: "if-none-match",
+};
+
+const OPAQUE = /^[A-Za-z0-9._~+/=-]{1,1024}$/;
+
+export const VERSION_ID: Field = {
+  description: "The version, as the queue announced it. Default: the newest.",
+  ...text(OPAQUE, "a version id as S3 gave it"),
+  query: "versionId",
+};
+
+export const UPLOAD_ID: Field = {
+  description: "The upload, as S3 answered to createMultipartUpload.",
+  ...text(OPAQUE, "an upload id as S3 gave it"),
+  required: true,
+  query: "uploadId",
+};
+
+const PART_NUMBER = integer(1, LIMITS.partsPerUpload);
+
+export const PART_NUMBERS: Field = {
+  description: "One URL for each of these parts. With checksum_sha256: one part.",
+  schema: { type: "array", items: PART_NUMBER.schema, minItems: 1, maxItems: LIMITS.partsPerCall, uniqueItems: true },
+  mustBe: `a list of 1 to ${LIMITS.partsPerCall} different numbers, each ${PART_NUMBER.mustBe}`,
+  accepts: (value) =>
+    Array.isArray(value) &&
+    value.length >= 1 &&
+    value.length <= LIMITS.partsPerCall &&
+    value.every(PART_NUMBER.accepts) &&
+    new Set(value).size === value.length,
+  required: true,
+  query: "partNumber",
+};
+
+export const PART_NUMBER_MARKER: Field = {
+  description: "List the parts after this number; S3 lists 1,000 at a time.",
+  ...integer(0, LIMITS.partsPerUpload),
+  query: "part-number-marker",
+};

@@ -1,0 +1,145 @@
+import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
+import { ACTIONS } from "./actions";
+import type { Environment } from "./environment";
+import { RequestError } from "./errors";
+import { NAME } from "./fields";
+import { newKey } from "./keys";
+import { LIMITS } from "./limits";
+import { Presigner, type S3Request } from "./presigner";
+import { type SignRequest, parseRequest } from "./request";
+
+type Json = Record<string, unknown>;
+
+/** What of a proxy event the handler reads. Nothing that it signs comes from a header. */
+export type SignEvent = Pick<APIGatewayProxyEvent, "httpMethod" | "resource" | "headers" | "body" | "isBase64Encoded">;
+
+const answer = (statusCode: number, contentType: string, body: string, headers = {}): APIGatewayProxyResult => ({
+  statusCode,
+  headers: {
+    "content-type": `${contentType}; charset=utf-8`,
+    // A URL is a credential: nobody between us and the caller may keep it.
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...headers,
+  },
+  body,
+});
+
+const answerJson = (statusCode: number, body: Json, headers = {}) =>
+  answer(statusCode, "application/json", JSON.stringify(body), headers);
+
+const answerError = (statusCode: number, code: string, message: string, headers = {}) =>
+  answerJson(statusCode, { error: { code, message } }, headers);
+
+/** Whether a caller that accepts these media types would rather have the bare URL than JSON. */
+export function prefersText(accept: string): boolean {
+  const ranges = accept
+    .split(",")
+    .map((range) => {
+      const [type = "", ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());
+      const quality = parameters.find((parameter) => parameter.startsWith("q="));
+      return { type, quality: quality === undefined ? 1 : Number(quality.slice(2)) };
+    })
+    .filter(({ quality }) => quality > 0)
+    .toSorted((a, b) => b.quality - a.quality);
+  const first = ranges.find(({ type }) => /^(?:text\/(?:plain|\*)|application\/(?:json|\*)|\*\/\*)$/.test(type));
+  return first?.type.startsWith("text/") ?? false;
+}
+
+function decodeBody({ body, isBase64Encoded }: SignEvent): string {
+  if (!isBase64Encoded) return body ?? "";
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(body ?? "", "base64"));
+  } catch {
+    throw new RequestError(400, "InvalidJson", "The body must be JSON in UTF-8.");
+  }
+}
+
+/** The S3 requests that a checked request asks for: one, or one for each part. */
+function toS3Requests({ action, fields }: SignRequest, key: string): S3Request[] {
+  const query: Record<string, string> = { ...action.query };
+  const headers: Record<string, string> = {};
+  let variants: Record<string, string>[] = [{}];
+  for (const [name, { header, query: parameter }] of Object.entries(action.fields)) {
+    const value = fields[name];
+    if (value === undefined) continue;
+    if (header?.endsWith("-")) {
+      for (const [suffix, text] of Object.entries(value as Record<string, string>)) headers[header + suffix] = text;
+    } else if (header) {
+      headers[header] = String(value);
+    } else if (parameter && Array.isArray(value)) {
+      variants = value.map((item) => ({ [parameter]: String(item) }));
+    } else if (parameter) {
+      query[parameter] = String(value);
+    }
+  }
+  return variants.map((variant) => ({ method: action.method, key, query: { ...query, ...variant }, headers }));
+}
+
+/**
+ * The signer: a Lambda handler behind API Gateway's proxy integration.
+ *
+ * It keeps no state but its environment, makes no network call, and never throws: a caller's mistake is answered
+ * with 4xx, our own with a 500 that says nothing, its stack in the log.
+ *
+ * @param options.openApi reads the API's description, for GET /openapi.json
+ * @param options.clock when it is now; only tests give another
+ */
+export function createHandler(
+  environment: Environment,
+  { openApi, clock = () => new Date() }: { openApi: () => string; clock?: () => Date },
+) {
+  const presigner = new Presigner(environment);
+
+  async function sign(event: SignEvent, pathAction: string | undefined): Promise<APIGatewayProxyResult> {
+    const request = parseRequest(pathAction, decodeBody(event), environment);
+    const { name, action, fields } = request;
+    const given = fields["object_key"] as string;
+    const key = action.fields["object_key"] === NAME ? newKey(given) : given;
+    const expiresIn = (fields["expires_in"] as number | undefined) ?? LIMITS.defaultExpirySeconds;
+    // A signature's date has whole seconds.
+    const signedAt = Math.floor(clock().getTime() / 1000) * 1000;
+    const s3Requests = toS3Requests(request, key);
+    const urls = await Promise.all(s3Requests.map((s3Request) => presigner.sign(s3Request, expiresIn, new Date(signedAt))));
+
+    const accept = Object.entries(event.headers ?? {}).find(([header]) => header.toLowerCase() === "accept")?.[1];
+    if (accept && prefersText(accept)) return answer(200, "text/plain", urls.join("\n"));
+    const partNumbers = fields["part_numbers"] as number[] | undefined;
+    return answerJson(200, {
+      action: name,
+      object_key: key,
+      method: action.method,
+      ...(partNumbers
+        ? { parts: partNumbers.map((part_number, index) => ({ part_number, url: urls[index] })) }
+        : { url: urls[0] }),
+      headers: s3Requests[0]?.headers,
+      expires_at: new Date(signedAt + expiresIn * 1000).toISOString().replace(".000Z", "Z"),
+    });
+  }
+
+  async function route(event: SignEvent): Promise<APIGatewayProxyResult> {
+    const path = event.resource;
+    const action = path.slice(1);
+    const method = path === "/openapi.json" ? "GET" : path === "/" || Object.hasOwn(ACTIONS, action) ? "POST" : undefined;
+    if (!method) {
+      return answerError(404, "NoSuchRoute", "There is nothing here. The API: POST /, POST /<action>, GET /openapi.json.");
+    }
+    if (event.httpMethod !== method) {
+      return answerError(405, "MethodNotAllowed", `${path} takes ${method}.`, { allow: method });
+    }
+    if (method === "GET") return answer(200, "application/json", openApi());
+    return await sign(event, action === "" ? undefined : action);
+  }
+
+  return async (event: SignEvent): Promise<APIGatewayProxyResult> => {
+    try {
+      return await route(event);
+    } catch (error) {
+      if (error instanceof RequestError) {
+        return answerError(error.status, error.code, error.message);
+      }
+      console.error(error);
+      return answerError(500, "InternalError", "Something broke on our side. Try again.");
+    }
+  };
+}

@@ -1,0 +1,26 @@
+const GIB = 1024 ** 3;
+
+/**
+ * What S3 and we allow, in bytes, seconds or counts. Nothing else in the code states these numbers.
+ *
+ * S3's own: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+ */
+export const LIMITS = {
+  /** One PUT, or one part of a multipart upload, in bytes. */
+  putBytes: 5 * GIB,
+  partsPerUpload: 10_000,
+  /** An object put in parts, in bytes: 10,000 parts of 5 GiB, about 50 TB. */
+  objectBytes: 10_000 * 5 * GIB,
+  /** A key, in bytes of UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html */
+  keyBytes: 1024,
+  /** Names and values of user metadata together, in bytes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html */
+  metadataBytes: 2048,
+  /** URLs that one uploadPart answers with: 1,000 keep the answer under API Gateway's and Lambda's 6 MB. */
+  partsPerCall: 1000,
+  /** A request's body: 1,000 part numbers fit. */
+  requestBytes: 16 * 1024,
+  /** How long a URL lives where the caller does not say, in seconds. */
+  defaultExpirySeconds: 100,
+  /** The longest a URL may live. The bucket's policy refuses signatures that are older. */
+  maxExpirySeconds: 900,
+} as const;

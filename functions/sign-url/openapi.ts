@@ -1,0 +1,117 @@
+import { ACTIONS, type Role, actionsOf, fieldsOf } from "./actions";
+
+type Json = Record<string, unknown>;
+
+/** What of a stage its API's description depends on. */
+export interface ApiRules {
+  /** The roles whose actions anybody may ask for. The others sign their requests. */
+  readonly roles: readonly Role[];
+  readonly maxObjectBytes: number | undefined;
+}
+
+const ref = (schema: string): Json => ({ $ref: `#/components/schemas/${schema}` });
+const json = (schema: string): Json => ({ "application/json": { schema: ref(schema) } });
+const text: Json = { "text/plain": { schema: { type: "string" } } };
+const string: Json = { type: "string" };
+const error = (description: string): Json => ({ description, content: json("Error") });
+
+const ERRORS: Json = {
+  "400": error("The request is not fit; the message says what to change."),
+  "403": error("This stage does not allow it."),
+  "413": error("The request, or the payload that it announces, is too large."),
+  "429": error("Too many requests at once; try again."),
+  "500": error("Our fault; try again."),
+};
+
+const SCHEMAS: Json = {
+  SignedUrl: {
+    type: "object",
+    required: ["action", "object_key", "method", "headers", "expires_at"],
+    properties: {
+      action: string,
+      object_key: { type: "string", description: "The whole key: whoever knows it may use it." },
+      method: { type: "string", description: "The method to call the URL with." },
+      url: { type: "string", description: "The pre-signed URL." },
+      parts: {
+        type: "array",
+        description: "For uploadPart, in place of url.",
+        items: { type: "object", properties: { part_number: { type: "integer" }, url: string } },
+      },
+      headers: { type: "object", description: "Send these as they are: they are signed.", additionalProperties: string },
+      expires_at: { type: "string", description: "When the URL ends, ISO 8601 in UTC." },
+    },
+  },
+  Error: {
+    type: "object",
+    required: ["error"],
+    properties: { error: { type: "object", required: ["code", "message"], properties: { code: string, message: string } } },
+  },
+};
+
+const capitalize = (word: string) => word.slice(0, 1).toUpperCase() + word.slice(1);
+
+const operation = (id: string, summary: string, schema: string, open: boolean): Json => ({
+  operationId: id,
+  summary,
+  ...(open ? {} : { security: [{ sigv4: [] }] }),
+  requestBody: { required: true, content: json(schema) },
+  responses: {
+    "200": { description: "The signed URL; with Accept: text/plain the bare URL, one a line.", content: { ...json("SignedUrl"), ...text } },
+    ...ERRORS,
+  },
+});
+
+/**
+ * The API as an OpenAPI 3.0 document, derived from the action table: what GET /openapi.json answers, and what
+ * API Gateway's own definition is made from. It stays within what API Gateway imports:
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html#api-gateway-known-issues-rest-apis
+ */
+export function openApi({ roles, maxObjectBytes }: ApiRules) {
+  const paths: Record<string, Json> = {
+    "/": { post: operation("sign", "Sign a URL for the action that the body names.", "Request", true) },
+  };
+  const schemas: Json = {
+    ...SCHEMAS,
+    Request: {
+      type: "object",
+      description: "An action and the fields of POST /<action>.",
+      required: ["action", "object_key"],
+      properties: { action: { type: "string", enum: actionsOf(roles) } },
+    },
+  };
+  for (const [name, action] of Object.entries(ACTIONS)) {
+    const fields = Object.entries(fieldsOf(action, maxObjectBytes));
+    schemas[`${capitalize(name)}Request`] = {
+      type: "object",
+      required: fields.filter(([, field]) => field.required).map(([field]) => field),
+      properties: {
+        action: { type: "string", enum: [name] },
+        ...Object.fromEntries(fields.map(([field, { schema, description }]) => [field, { ...schema, description }])),
+      },
+      additionalProperties: false,
+    };
+    paths[`/${name}`] = {
+      post: operation(name, action.summary, `${capitalize(name)}Request`, roles.includes(action.role)),
+    };
+  }
+  paths["/openapi.json"] = {
+    get: {
+      operationId: "openApi",
+      summary: "This document.",
+      responses: { "200": { description: "OpenAPI 3.0.", content: { "application/json": { schema: { type: "object" } } } } },
+    },
+  };
+  return {
+    openapi: "3.0.1",
+    info: { title: "Tweedle", version: "1", description: "Pre-signed URLs for messages that are too big for a queue." },
+    servers: [{ url: "." }],
+    paths,
+    components: {
+      schemas,
+      securitySchemes: {
+        // API Gateway's way to say AWS_IAM: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authtype.html
+        sigv4: { type: "apiKey", name: "Authorization", in: "header", "x-amazon-apigateway-authtype": "awsSigv4" },
+      },
+    },
+  };
+}

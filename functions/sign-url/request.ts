@@ -1,0 +1,117 @@
+import { ACTIONS, type Action, type Role, fieldsOf } from "./actions";
+import { RequestError } from "./errors";
+import { LIMITS } from "./limits";
+
+/** A request that has been checked: every field is known to the action and fit for S3. */
+export interface SignRequest {
+  readonly name: string;
+  readonly action: Action;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What of the stage a request is checked against. */
+export interface StageRules {
+  readonly roles: readonly Role[];
+  readonly maxObjectBytes: number | undefined;
+}
+
+/** "object_key" as error codes name it: "ObjectKey". */
+const pascalCase = (field: string) => field.replace(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+/** A value as an error quotes it: short, on one line, and unable to break the answer. */
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 80).toWellFormed()}…` : text;
+}
+
+const has = (object: object, name: string): boolean => Object.hasOwn(object, name);
+
+function parseObject(body: string): Record<string, unknown> {
+  if (Buffer.byteLength(body) > LIMITS.requestBytes) {
+    throw new RequestError(
+      413,
+      "RequestTooLarge",
+      `The request is over ${LIMITS.requestBytes} bytes. The payload itself goes to the URL that this API answers.`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    throw new RequestError(400, "InvalidJson", 'The body must be JSON, such as {"object_key": "cat.jpg"}.');
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new RequestError(400, "InvalidRequest", "The body must be a JSON object with the action's fields.");
+  }
+  return value as Record<string, unknown>;
+}
+
+function chooseAction(pathAction: string | undefined, given: unknown): [string, Action] {
+  const known = Object.keys(ACTIONS).join(", ");
+  const name = pathAction ?? given;
+  if (name === undefined) {
+    throw new RequestError(400, "MissingAction", `Say which action, in "action" or in the path: ${known}.`);
+  }
+  if (typeof name !== "string" || !has(ACTIONS, name)) {
+    throw new RequestError(400, "UnknownAction", `There is no action ${quote(name)}. Actions: ${known}.`);
+  }
+  if (given !== undefined && given !== name) {
+    throw new RequestError(
+      400,
+      "ActionMismatch",
+      `The path asks for ${name}, the body for ${quote(given)}. Leave "action" out, or make them the same.`,
+    );
+  }
+  return [name, ACTIONS[name] as Action];
+}
+
+/**
+ * Checks a request's body.
+ *
+ * @param pathAction the action that the path names; undefined for POST /, where the body names it
+ * @throws RequestError that says what to change
+ */
+export function parseRequest(pathAction: string | undefined, body: string, stage: StageRules): SignRequest {
+  const { action: given, ...fields } = parseObject(body);
+  const [name, action] = chooseAction(pathAction, given);
+  if (!stage.roles.includes(action.role)) {
+    throw new RequestError(
+      403,
+      "ActionNotAllowed",
+      `On this stage a ${action.role} signs its requests (AWS Signature Version 4, service execute-api): POST /${name}.`,
+    );
+  }
+  const allowed = fieldsOf(action, stage.maxObjectBytes);
+  for (const field of Object.keys(fields)) {
+    if (!has(allowed, field)) {
+      throw new RequestError(
+        400,
+        "UnknownField",
+        `${name} has no field ${quote(field)}. Its fields: ${Object.keys(allowed).join(", ")}.`,
+      );
+    }
+  }
+  for (const [field, rule] of Object.entries(allowed)) {
+    const value = fields[field];
+    if (value === undefined) {
+      if (!rule.required) continue;
+      throw new RequestError(400, "MissingField", `${name} needs ${field}: ${rule.mustBe}.`);
+    }
+    if (rule.accepts(value)) continue;
+    const tooLarge = field === "content_length" && Number.isInteger(value) && (value as number) > 0;
+    throw new RequestError(
+      tooLarge ? 413 : 400,
+      tooLarge ? "EntityTooLarge" : `Invalid${pascalCase(field)}`,
+      `${field} must be ${rule.mustBe}, not ${quote(value)}.`,
+    );
+  }
+  const parts = fields["part_numbers"];
+  if (fields["checksum_sha256"] !== undefined && Array.isArray(parts) && parts.length > 1) {
+    throw new RequestError(
+      400,
+      "InvalidPartNumbers",
+      "part_numbers must name one part where checksum_sha256 is given: a digest belongs to one part.",
+    );
+  }
+  return { name, action, fields };
+}

@@ -1,0 +1,52 @@
+import { App } from "cdktf";
+import { ProducerConsumerStack } from "./stacks/producer-consumer-stack";
+import { reportStages, runApp } from "./stacks/report";
+import type { StageConfig } from "./stacks/stage";
+
+const ACCOUNT_ID = "123456789012"; // Yours: 12 digits. The provider refuses to touch any other account.
+const REGION = "eu-central-1";
+const GIB = 1024 ** 3;
+
+/** What is deployed: one stack a stage, producer-consumer-<stage>. */
+export const STAGES: readonly StageConfig[] = [
+  {
+    stage: "dev",
+    accountId: ACCOUNT_ID,
+    region: REGION,
+    consumerAuthorization: "NONE",
+    throttlingRateLimit: 50,
+    throttlingBurstLimit: 100,
+    forceDestroy: true,
+  },
+  {
+    stage: "test",
+    accountId: ACCOUNT_ID,
+    region: REGION,
+    consumerAuthorization: "AWS_IAM",
+    maxObjectBytes: 100 * GIB,
+    throttlingRateLimit: 50,
+    throttlingBurstLimit: 100,
+  },
+  {
+    stage: "prod",
+    accountId: ACCOUNT_ID,
+    region: REGION,
+    consumerAuthorization: "AWS_IAM",
+    maxObjectBytes: 100 * GIB,
+    throttlingRateLimit: 500,
+    throttlingBurstLimit: 1000,
+    reservedConcurrentExecutions: 100,
+  },
+];
+
+/** Nothing is synthesized by importing this file: the local chain and the tests make an app of their own. */
+export function createApp(outdir?: string): App {
+  const app = new App(outdir === undefined ? {} : { outdir });
+  for (const config of STAGES) new ProducerConsumerStack(app, `producer-consumer-${config.stage}`, config);
+  return app;
+}
+
+if (require.main === module) {
+  runApp(createApp);
+  reportStages(STAGES);
+}

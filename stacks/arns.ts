@@ -1,0 +1,17 @@
+/**
+ * ARNs as plain strings. A stage knows its account, its region and its resources' names before anything exists, so
+ * policies stand in a plan as they are, and no policy's reference makes a cycle.
+ */
+export interface Place {
+  readonly accountId: string;
+  readonly region: string;
+}
+
+export const bucketArn = (name: string) => `arn:aws:s3:::${name}`;
+export const queueArn = ({ accountId, region }: Place, name: string) => `arn:aws:sqs:${region}:${accountId}:${name}`;
+export const functionArn = ({ accountId, region }: Place, name: string) =>
+  `arn:aws:lambda:${region}:${accountId}:function:${name}`;
+export const logGroupArn = ({ accountId, region }: Place, name: string) =>
+  `arn:aws:logs:${region}:${accountId}:log-group:${name}`;
+export const trailArn = ({ accountId, region }: Place, name: string) =>
+  `arn:aws:cloudtrail:${region}:${accountId}:trail/${name}`;

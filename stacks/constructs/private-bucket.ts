@@ -1,0 +1,143 @@
+import { S3Bucket } from "@cdktf/provider-aws/lib/s3-bucket";
+import {
+  S3BucketCorsConfiguration,
+  type S3BucketCorsConfigurationCorsRule,
+} from "@cdktf/provider-aws/lib/s3-bucket-cors-configuration";
+import { S3BucketLifecycleConfiguration } from "@cdktf/provider-aws/lib/s3-bucket-lifecycle-configuration";
+import { S3BucketLoggingA } from "@cdktf/provider-aws/lib/s3-bucket-logging";
+import { S3BucketOwnershipControls } from "@cdktf/provider-aws/lib/s3-bucket-ownership-controls";
+import { S3BucketPolicy } from "@cdktf/provider-aws/lib/s3-bucket-policy";
+import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-public-access-block";
+import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration";
+import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
+import type { ITerraformDependable, TerraformResource } from "cdktf";
+import { Construct } from "constructs";
+import { bucketArn } from "../arns";
+import { type Statement, policyDocument } from "../policy";
+
+export interface PrivateBucketProps {
+  /** Without dots: a bucket's name is part of a host name that a wildcard certificate must cover. */
+  readonly bucketName: string;
+  /** Days that an object is kept, and, as an old version, not quite as long: see {@link noncurrentDays}. */
+  readonly expirationDays: number;
+  /** Days that a version is kept once it is deleted or written over. @default 7 */
+  readonly noncurrentDays?: number;
+  /** Whether the bucket is deleted with its objects. @default false */
+  readonly forceDestroy?: boolean;
+  /** Statements beside those that every bucket has. */
+  readonly statements?: readonly Statement[];
+  /** The bucket that S3 writes this one's access logs to, under this one's name. @default no access logs */
+  readonly accessLogs?: PrivateBucket;
+  /** Who may call from a browser. @default nobody */
+  readonly corsRules?: S3BucketCorsConfigurationCorsRule[];
+}
+
+/**
+ * A bucket that nobody sees from outside: public access blocked, ACLs off, encrypted, versioned, TLS 1.2 or better
+ * and Signature Version 4 only, expiring.
+ *
+ * S3 answers OperationAborted to two changes of one bucket at once, so its settings are applied one by one; use
+ * {@link ready} for what comes after.
+ */
+export class PrivateBucket extends Construct {
+  readonly bucket: S3Bucket;
+  readonly bucketName: string;
+  readonly arn: string;
+  /** The last of the settings. */
+  readonly ready: ITerraformDependable;
+
+  constructor(scope: Construct, id: string, props: PrivateBucketProps) {
+    super(scope, id);
+    const { bucketName, expirationDays, noncurrentDays = 7, forceDestroy = false } = props;
+    this.bucketName = bucketName;
+    this.arn = bucketArn(bucketName);
+    this.bucket = new S3Bucket(this, "bucket", { bucket: bucketName, forceDestroy });
+
+    let last: TerraformResource = this.bucket;
+    // The reference makes Terraform wait for the bucket, dependsOn for the setting before.
+    const next = () => ({ bucket: this.bucket.id, dependsOn: [last] });
+
+    last = new S3BucketPublicAccessBlock(this, "public-access-block", {
+      ...next(),
+      blockPublicAcls: true,
+      blockPublicPolicy: true,
+      ignorePublicAcls: true,
+      restrictPublicBuckets: true,
+    });
+    last = new S3BucketOwnershipControls(this, "ownership", {
+      ...next(),
+      rule: { objectOwnership: "BucketOwnerEnforced" },
+    });
+    last = new S3BucketServerSideEncryptionConfigurationA(this, "encryption", {
+      ...next(),
+      rule: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
+    });
+    last = new S3BucketVersioningA(this, "versioning", {
+      ...next(),
+      versioningConfiguration: { status: "Enabled" },
+    });
+    last = new S3BucketPolicy(this, "policy", {
+      ...next(),
+      policy: JSON.stringify(policyDocument([...this.commonStatements(), ...(props.statements ?? [])])),
+    });
+    last = new S3BucketLifecycleConfiguration(this, "lifecycle", {
+      ...next(),
+      rule: [
+        // Parts of an upload that nobody completes are invisible, and paid for.
+        {
+          id: "abort-multipart-uploads",
+          status: "Enabled",
+          filter: [{}],
+          abortIncompleteMultipartUpload: [{ daysAfterInitiation: 1 }],
+        },
+        {
+          id: "expire-objects",
+          status: "Enabled",
+          filter: [{}],
+          expiration: [{ days: expirationDays }],
+          noncurrentVersionExpiration: [{ noncurrentDays }],
+        },
+        {
+          id: "expire-delete-markers",
+          status: "Enabled",
+          filter: [{}],
+          expiration: [{ expiredObjectDeleteMarker: true }],
+        },
+      ],
+    });
+    if (props.corsRules) {
+      last = new S3BucketCorsConfiguration(this, "cors", { ...next(), corsRule: props.corsRules });
+    }
+    if (props.accessLogs) {
+      const { dependsOn, ...target } = next();
+      last = new S3BucketLoggingA(this, "access-logs", {
+        ...target,
+        dependsOn: [...dependsOn, props.accessLogs.ready],
+        targetBucket: props.accessLogs.bucket.id,
+        targetPrefix: `${bucketName}/`,
+      });
+    }
+    this.ready = last;
+  }
+
+  private commonStatements(): Statement[] {
+    const deny = (Sid: string, Action: string, Condition: NonNullable<Statement["Condition"]>): Statement => ({
+      Sid,
+      Effect: "Deny",
+      Principal: { AWS: "*" },
+      Action,
+      Resource: [this.arn, `${this.arn}/*`],
+      Condition,
+    });
+    return [
+      deny("DenyPlainHttp", "s3:*", { Bool: { "aws:SecureTransport": "false" } }),
+      deny("DenyOldTls", "s3:*", { NumericLessThan: { "s3:TlsVersion": "1.2" } }),
+      // "AWS" is what S3 calls Signature Version 2.
+      deny("DenySignatureVersion2", "s3:*", { StringEquals: { "s3:signatureversion": "AWS" } }),
+      // An object under a customer's own key is one that no consumer can read.
+      deny("DenyCustomerKeys", "s3:PutObject", {
+        Null: { "s3:x-amz-server-side-encryption-customer-algorithm": "false" },
+      }),
+    ];
+  }
+}

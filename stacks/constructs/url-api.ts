@@ -1,0 +1,200 @@
+import { createHash } from "node:crypto";
+import { ApiGatewayDeployment } from "@cdktf/provider-aws/lib/api-gateway-deployment";
+import { ApiGatewayMethodSettings } from "@cdktf/provider-aws/lib/api-gateway-method-settings";
+import { ApiGatewayRestApi } from "@cdktf/provider-aws/lib/api-gateway-rest-api";
+import { ApiGatewayStage } from "@cdktf/provider-aws/lib/api-gateway-stage";
+import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
+import { Construct } from "constructs";
+import { ACTIONS, type Role, actionsOf } from "../../functions/sign-url/actions";
+import { type ApiRules, openApi } from "../../functions/sign-url/openapi";
+import type { Place } from "../arns";
+import type { Statement } from "../policy";
+import type { BundledFunction } from "./bundled-function";
+
+export interface UrlApiProps {
+  readonly apiName: string;
+  /** The API's stage, the first part of its paths. */
+  readonly stageName: string;
+  readonly place: Place;
+  /** The function that serves each role's actions. POST / and the API's description belong to the producers'. */
+  readonly signers: Readonly<Record<Role, BundledFunction>>;
+  /** Which roles' callers need not sign, and the stage's cap: what the API's description says. */
+  readonly rules: ApiRules;
+  /** Requests a second, on average. */
+  readonly throttlingRateLimit: number;
+  /** Requests at once, beyond that. */
+  readonly throttlingBurstLimit: number;
+}
+
+type Json = Record<string, unknown>;
+
+/** "post /putObject" of the OpenAPI document, and who answers. */
+interface Route {
+  readonly method: string;
+  readonly path: string;
+  readonly signer: BundledFunction;
+}
+
+const errorTemplate = (code: string, message: string) => ({
+  "application/json": `{"error": {"code": ${code}, "message": ${message}, "request_id": "$context.requestId"}}`,
+});
+
+/** API Gateway's own errors, in the shape of ours: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html */
+const gatewayResponse = (code: string, message: string, statusCode?: number): Json => ({
+  ...(statusCode && { statusCode }),
+  responseParameters: {
+    "gatewayresponse.header.Cache-Control": "'no-store'",
+    "gatewayresponse.header.X-Content-Type-Options": "'nosniff'",
+  },
+  responseTemplates: errorTemplate(code, message),
+});
+
+const NO_SUCH_ROUTE = '"There is no such path or method here. See GET /openapi.json."';
+
+const GATEWAY_RESPONSES = {
+  DEFAULT_4XX: gatewayResponse('"$context.error.responseType"', "$context.error.messageString"),
+  DEFAULT_5XX: gatewayResponse('"InternalError"', '"Something broke on our side. Try again."'),
+  // A signature that is missing, or may not do this.
+  MISSING_AUTHENTICATION_TOKEN: gatewayResponse('"AccessDenied"', '"Sign this request with AWS Signature Version 4."'),
+  ACCESS_DENIED: gatewayResponse('"AccessDenied"', '"These credentials may not make this request."'),
+  THROTTLED: gatewayResponse('"TooManyRequests"', '"Too many requests at once. Try again."'),
+  REQUEST_TOO_LARGE: gatewayResponse('"RequestTooLarge"', '"The payload goes to the URL that this API answers."'),
+  // Only mock integrations look at the content type.
+  UNSUPPORTED_MEDIA_TYPE: gatewayResponse('"NoSuchRoute"', NO_SUCH_ROUTE, 404),
+};
+
+/**
+ * An answer that API Gateway gives by itself, without calling a function.
+ *
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-mock-integration.html
+ */
+function mock(statusCode: 404 | 405, code: string, message: string, allow?: string): Json {
+  const request = `{"statusCode": ${statusCode}}`;
+  return {
+    responses: {
+      [statusCode]: { description: code, ...(allow && { headers: { Allow: { schema: { type: "string" } } } }) },
+    },
+    "x-amazon-apigateway-integration": {
+      type: "mock",
+      passthroughBehavior: "never",
+      requestTemplates: { "application/json": request, "application/x-www-form-urlencoded": request },
+      responses: {
+        default: {
+          statusCode: String(statusCode),
+          ...(allow && { responseParameters: { "method.response.header.Allow": `'${allow}'` } }),
+          responseTemplates: errorTemplate(`"${code}"`, message),
+        },
+      },
+    },
+  };
+}
+
+/** The API that answers URLs: a regional REST API, defined by the OpenAPI document of the action table. */
+export class UrlApi extends Construct {
+  readonly restApi: ApiGatewayRestApi;
+  readonly stage: ApiGatewayStage;
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, props: UrlApiProps) {
+    super(scope, id);
+    const { signers } = props;
+    const document = openApi(props.rules);
+    const routes: Route[] = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => ({
+        method,
+        path,
+        signer: signers[ACTIONS[path.slice(1)]?.role ?? "producer"],
+      })),
+    );
+    const body = JSON.stringify(definition(document, routes, props.place));
+
+    this.restApi = new ApiGatewayRestApi(this, "api", {
+      name: props.apiName,
+      description: "Pre-signed URLs for messages that are too big for a queue.",
+      body,
+      endpointConfiguration: { types: ["REGIONAL"] },
+    });
+    const deployment = new ApiGatewayDeployment(this, "deployment", {
+      restApiId: this.restApi.id,
+      // A deployment is a copy: without a new one, a changed definition is not served.
+      triggers: { definition: createHash("sha256").update(body).digest("hex") },
+      lifecycle: { createBeforeDestroy: true },
+    });
+    this.stage = new ApiGatewayStage(this, "stage", {
+      restApiId: this.restApi.id,
+      deploymentId: deployment.id,
+      stageName: props.stageName,
+    });
+    this.url = this.stage.invokeUrl;
+    new ApiGatewayMethodSettings(this, "settings", {
+      restApiId: this.restApi.id,
+      stageName: this.stage.stageName,
+      methodPath: "*/*",
+      settings: {
+        throttlingRateLimit: props.throttlingRateLimit,
+        throttlingBurstLimit: props.throttlingBurstLimit,
+        metricsEnabled: true,
+        // A cache would hand one caller's URL to another; a data trace would log URLs.
+        cachingEnabled: false,
+        dataTraceEnabled: false,
+        loggingLevel: "OFF",
+      },
+    });
+    for (const { method, path, signer } of routes) {
+      const name = `${method}-${path === "/" ? "root" : path.slice(1)}`;
+      new LambdaPermission(this, `invoke-${name}`, {
+        statementId: `invoke-${name.replaceAll(".", "-")}`,
+        action: "lambda:InvokeFunction",
+        functionName: signer.function.functionName,
+        principal: "apigateway.amazonaws.com",
+        sourceArn: `${this.restApi.executionArn}/${props.stageName}/${method.toUpperCase()}${path}`,
+      });
+    }
+  }
+
+  /** Lets somebody ask for URLs of these roles' actions where a stage makes their callers sign. */
+  invokeStatement(roles: readonly Role[]): Statement {
+    return {
+      Sid: "AskForUrls",
+      Effect: "Allow",
+      Action: "execute-api:Invoke",
+      Resource: actionsOf(roles).map(
+        (action) => `${this.restApi.executionArn}/${this.stage.stageName}/POST/${action}`,
+      ),
+    };
+  }
+}
+
+/** API Gateway's own definition: the OpenAPI document, and who answers each operation. */
+function definition(document: ReturnType<typeof openApi>, routes: readonly Route[], { region }: Place): Json {
+  const paths: Record<string, Json> = {};
+  for (const { method, path, signer } of routes) {
+    paths[path] = {
+      [method]: {
+        ...(document.paths[path]?.[method] as Json),
+        "x-amazon-apigateway-integration": {
+          type: "aws_proxy",
+          httpMethod: "POST",
+          uri: `arn:aws:apigateway:${region}:lambda:path/2015-03-31/functions/${signer.arn}/invocations`,
+          // Over the function's timeout, so that it is the function that gives up first. API Gateway's longest.
+          timeoutInMillis: 29_000,
+        },
+      },
+      "x-amazon-apigateway-any-method": mock(
+        405,
+        "MethodNotAllowed",
+        `"This path takes ${method.toUpperCase()}."`,
+        method.toUpperCase(),
+      ),
+    };
+  }
+  // Every path that is not another's. Without it, API Gateway would tell an unknown path that it misses a signature.
+  paths["/{proxy+}"] = {
+    "x-amazon-apigateway-any-method": {
+      parameters: [{ name: "proxy", in: "path", required: true, schema: { type: "string" } }],
+      ...mock(404, "NoSuchRoute", NO_SUCH_ROUTE),
+    },
+  };
+  const { servers: _, ...rest } = document;
+  return { ...rest, paths, "x-amazon-apigateway-gateway-responses": GATEWAY_RESPONSES };
+}

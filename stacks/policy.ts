@@ -1,0 +1,55 @@
+import { ACTIONS, type Role } from "../functions/sign-url/actions";
+import { KEY_PREFIX } from "../functions/sign-url/keys";
+import { LIMITS } from "../functions/sign-url/limits";
+
+type Condition = Record<string, Record<string, string | string[]>>;
+
+/** One statement of an IAM policy, in IAM's own words. */
+export interface Statement {
+  readonly Sid: string;
+  readonly Effect: "Allow" | "Deny";
+  readonly Principal?: { readonly AWS?: string; readonly Service?: string };
+  readonly Action: string | readonly string[];
+  readonly Resource: string | readonly string[];
+  readonly Condition?: Condition;
+}
+
+export interface PolicyDocument {
+  readonly Version: "2012-10-17";
+  readonly Statement: readonly Statement[];
+}
+
+/** A policy document. Without the version, the provider waits for ever for SQS to give the policy back unchanged. */
+export const policyDocument = (statements: readonly Statement[]): PolicyDocument => ({
+  Version: "2012-10-17",
+  Statement: statements,
+});
+
+/** The age at which the content bucket refuses a signature, in milliseconds as S3 counts it. */
+export const MAX_SIGNATURE_AGE = String(LIMITS.maxExpirySeconds * 1000);
+
+/**
+ * What a signer's role may do: the table's actions of its roles, on payloads, and only by a URL that is not old.
+ * Whoever steals its credentials cannot make an ordinary request with them.
+ *
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html
+ */
+export function signerStatements(roles: readonly Role[], bucketArn: string, accountId: string): Statement[] {
+  return roles.map((role) => ({
+    Sid: `${role === "producer" ? "Producer" : "Consumer"}Urls`,
+    Effect: "Allow",
+    Action: [
+      ...new Set(
+        Object.values(ACTIONS)
+          .filter((action) => action.role === role)
+          .flatMap((action) => action.iamActions),
+      ),
+    ],
+    Resource: `${bucketArn}/${KEY_PREFIX}*`,
+    Condition: {
+      StringEquals: { "s3:authType": "REST-QUERY-STRING", "aws:ResourceAccount": accountId },
+      NumericLessThanEquals: { "s3:signatureAge": MAX_SIGNATURE_AGE },
+      Bool: { "aws:SecureTransport": "true" },
+    },
+  }));
+}

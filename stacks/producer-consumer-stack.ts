@@ -1,0 +1,108 @@
+import { Fn, TerraformOutput } from "cdktf";
+import type { Construct } from "constructs";
+import { KEY_PREFIX } from "../functions/sign-url/keys";
+import { Queue } from "./constructs/queue";
+import { Trail } from "./constructs/trail";
+import { type Statement, policyDocument } from "./policy";
+import { ConfigurationError, type StageConfig } from "./stage";
+import { UploadFormStack } from "./upload-form-stack";
+
+/**
+ * The whole of Tweedle: uploads are announced on a queue, from which consumers fetch them, and a trail records who
+ * read and wrote what.
+ *
+ * A stack of your own may extend it, and use its `bucket`, `queue` and `api`.
+ */
+export class ProducerConsumerStack extends UploadFormStack {
+  readonly trail: Trail;
+  readonly queue: Queue;
+
+  constructor(scope: Construct, id: string, config: StageConfig) {
+    super(scope, id, config);
+    this.trail = new Trail(this, "trail", {
+      trailName: this.name("trail"),
+      place: this.place,
+      source: this.bucket,
+      bucketName: this.bucketName("trail"),
+      accessLogs: this.accessLogs,
+      ...(config.forceDestroy !== undefined && { forceDestroy: config.forceDestroy }),
+    });
+    this.queue = new Queue(this, "queue", {
+      queueName: this.name("queue"),
+      place: this.place,
+      source: this.bucket,
+      prefix: KEY_PREFIX,
+    });
+    this.refuseShortRetention();
+
+    const outputs = {
+      queue_url: this.queue.queue.url,
+      queue_arn: this.queue.queue.arn,
+      dead_letter_queue_url: this.queue.deadLetterQueue.url,
+      dead_letter_queue_arn: this.queue.deadLetterQueue.arn,
+      trail_arn: this.trail.trail.arn,
+      consumer_policy_json: this.policyJson(this.consumerStatements()),
+      operator_policy_json: this.policyJson(this.operatorStatements()),
+    };
+    for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });
+  }
+
+  protected override get loggedBuckets(): readonly string[] {
+    return [...super.loggedBuckets, this.bucketName("trail")];
+  }
+
+  /** A redriven message is new and lives as long again, so both queues' retentions add up. */
+  private refuseShortRetention(): void {
+    const messageDays = (this.queue.messageRetentionSeconds + this.queue.deadLetterRetentionSeconds) / 86_400;
+    if (this.payloadExpirationDays <= messageDays) {
+      throw new ConfigurationError(
+        `Stage "${this.config.stage}": payloadExpirationDays must be over ${messageDays}, not ` +
+          `${this.payloadExpirationDays}: a message may name its payload for that long, in the queue and redriven.`,
+      );
+    }
+  }
+
+  /** Least privilege for a consumer that is not a function of this stack. */
+  private consumerStatements(): Statement[] {
+    return [
+      {
+        Sid: "ConsumeQueue",
+        Effect: "Allow",
+        Action: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+        Resource: this.queue.arn,
+      },
+      ...(this.config.consumerAuthorization === "AWS_IAM" ? [this.api.invokeStatement(["consumer"])] : []),
+    ];
+  }
+
+  /** Least privilege for somebody who looks at dead letters and sends them back. */
+  private operatorStatements(): Statement[] {
+    // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+    return [
+      {
+        Sid: "RedriveDeadLetters",
+        Effect: "Allow",
+        Action: [
+          "sqs:ReceiveMessage",
+          "sqs:DeleteMessage",
+          "sqs:GetQueueAttributes",
+          "sqs:StartMessageMoveTask",
+          "sqs:CancelMessageMoveTask",
+          "sqs:ListMessageMoveTasks",
+        ],
+        Resource: this.queue.deadLetterArn,
+      },
+      {
+        Sid: "SendBack",
+        Effect: "Allow",
+        Action: ["sqs:SendMessage", "sqs:GetQueueAttributes"],
+        Resource: this.queue.arn,
+      },
+    ];
+  }
+
+  /** Statements may hold references, which only Terraform's own function can put into JSON. */
+  private policyJson(statements: Statement[]): string {
+    return Fn.jsonencode(policyDocument(statements));
+  }
+}
