@@ -1,0 +1,180 @@
+import { randomBytes } from "node:crypto";
+import { EventEmitter } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { KEY_PREFIX } from "../functions/sign-url/keys";
+import { type GatewayStep, startGateway } from "./gateway";
+import { assertSupported } from "./iam";
+import { loadFunction } from "./lambda";
+import { assertDeliverable, notificationsFor, objectCreatedMessage, testMessage } from "./notifications";
+import { type CreatedObject, type Principal, S3_CONDITION_KEYS, startS3 } from "./s3";
+import { startSqs } from "./sqs";
+import { LOCAL_API_ID, type Stack, type StackBucket, readStack } from "./stack";
+
+/** The ports that people use: the API, S3 and SQS. */
+export const PORTS = { api: 4600, s3: 4601, sqs: 4602 } as const;
+
+/** Who may do everything, short of what a bucket's policy denies: the account's own key, for people and tests. */
+export const CREDENTIALS = { accessKeyId: "tweedle", secretAccessKey: "tweedle-on-this-machine" } as const;
+
+const EVERYTHING = { Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] } as const;
+
+export interface ChainOptions {
+  /** The synthesized stack: cdktf.out/stacks/<stack>. */
+  readonly stack: string;
+  /** @default any free ports */
+  readonly ports?: { readonly api: number; readonly s3: number; readonly sqs: number };
+  /** Where objects are kept; they survive a restart. @default a temporary folder, removed by {@link Chain.stop} */
+  readonly dataDirectory?: string;
+}
+
+/** What happens in the chain, as it happens. */
+export interface ChainEvents {
+  gateway: [GatewayStep];
+  /** An object has been announced: the message that S3 sent. */
+  announced: [CreatedObject, message: string];
+}
+
+export interface Chain {
+  readonly stack: Stack;
+  readonly apiUrl: string;
+  readonly bucketName: string;
+  readonly queueUrl: string;
+  readonly deadLetterQueueUrl: string;
+  readonly s3Endpoint: string;
+  readonly sqsEndpoint: string;
+  /** Payloads that an earlier run left in the data directory, announced again. */
+  readonly announcedAgain: number;
+  readonly events: EventEmitter<ChainEvents>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the whole chain on this machine, as the stack's JSON wires it.
+ *
+ * @throws StartError where a port is taken
+ * @throws Error where the stack holds something that the chain should honour and cannot
+ */
+export async function start({ stack: folder, ports, dataDirectory }: ChainOptions): Promise<Chain> {
+  const stack = readStack(folder);
+  for (const bucket of stack.buckets) {
+    for (const policy of bucket.policies) assertSupported(policy, S3_CONDITION_KEYS, `The policy of ${bucket.name}`);
+    assertDeliverable(stack, bucket);
+  }
+  const stops: (() => unknown)[] = [];
+  const stop = async () => {
+    for (const step of stops.splice(0).toReversed()) await step();
+  };
+  try {
+    return await startParts(stack, ports ?? { api: 0, s3: 0, sqs: 0 }, dataDirectory, stops, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startParts(
+  stack: Stack,
+  ports: { readonly api: number; readonly s3: number; readonly sqs: number },
+  dataDirectory: string | undefined,
+  stops: (() => unknown)[],
+  stop: () => Promise<void>,
+): Promise<Chain> {
+  const { region, accountId, buckets, functions } = stack;
+  const events = new EventEmitter<ChainEvents>();
+  const directory = dataDirectory ?? mkdtempSync(join(tmpdir(), "tweedle-data-"));
+  if (dataDirectory === undefined) stops.push(() => rmSync(directory, { recursive: true, force: true }));
+  mkdirSync(directory, { recursive: true });
+
+  const sqs = await startSqs({ queues: stack.queues, region, accountId, port: ports.sqs });
+  stops.push(sqs.stop);
+  const announce = async (object: CreatedObject) => {
+    const bucket = buckets.find(({ name }) => name === object.bucket) as StackBucket;
+    for (const { id, queueArn } of notificationsFor(bucket, object)) {
+      const message = objectCreatedMessage(stack, bucket, object, id);
+      await sqs.send(queueArn, message);
+      events.emit("announced", object, message);
+    }
+  };
+
+  const roles = functions.map((code) => ({ code, principal: temporaryCredentials(), policies: code.policies }));
+  for (const { code } of roles) {
+    for (const policy of code.policies) assertSupported(policy, S3_CONDITION_KEYS, `The role of ${code.name}`);
+  }
+  const principals: Principal[] = [
+    { ...CREDENTIALS, policies: [EVERYTHING] },
+    ...roles.map(({ principal, policies }) => ({ ...principal, policies })),
+  ];
+  const s3 = await startS3({
+    buckets,
+    accountId,
+    principals,
+    directory,
+    port: ports.s3,
+    // Announced a moment later, as S3 does: the writer has its answer first.
+    onObjectCreated: (object) => void announce(object).catch((error: unknown) => console.error(error)),
+  });
+  stops.push(s3.stop);
+
+  const loaded = roles.map(({ code, principal }) => {
+    const local = loadFunction({
+      ...code,
+      // What Lambda gives every function, and where S3 is.
+      environment: {
+        ...code.environment,
+        AWS_REGION: region,
+        AWS_ACCESS_KEY_ID: principal.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: principal.secretAccessKey,
+        AWS_SESSION_TOKEN: principal.sessionToken,
+        AWS_ENDPOINT_URL_S3: s3.endpoint,
+      },
+    });
+    stops.push(local.stop);
+    return [code.arn, local] as const;
+  });
+  const gateway = await startGateway({
+    ...stack.api,
+    apiId: LOCAL_API_ID,
+    accountId,
+    region,
+    functions: new Map(loaded),
+    secretOf: (accessKeyId) => (accessKeyId === CREDENTIALS.accessKeyId ? CREDENTIALS.secretAccessKey : undefined),
+    port: ports.api,
+    onStep: (step) => events.emit("gateway", step),
+  });
+  stops.push(gateway.stop);
+
+  const apiOrigin = new URL(gateway.url).origin;
+  for (const bucket of buckets) {
+    // The API's own origin, which at AWS is another host.
+    const local = (origin: string) => (origin.startsWith(`https://${LOCAL_API_ID}.execute-api.`) ? apiOrigin : origin);
+    const rules = bucket.corsRules.map((rule) => ({ ...rule, allowed_origins: rule.allowed_origins.map(local) }));
+    await s3.setCors(bucket.name, rules);
+    for (const { queueArn } of bucket.notifications) await sqs.send(queueArn, testMessage(bucket));
+  }
+
+  // Queues live in memory. What is still under input/ was not consumed, and is announced as if it were new.
+  const left = (await Promise.all(buckets.map(({ name }) => s3.list(name, KEY_PREFIX)))).flat();
+  for (const object of left) await announce(object);
+
+  const { bucket_name = "", queue_arn = "", dead_letter_queue_arn = "" } = stack.outputs;
+  return {
+    stack,
+    apiUrl: gateway.url,
+    bucketName: bucket_name,
+    queueUrl: sqs.urlOf(queue_arn),
+    deadLetterQueueUrl: sqs.urlOf(dead_letter_queue_arn),
+    s3Endpoint: s3.endpoint,
+    sqsEndpoint: sqs.endpoint,
+    announcedAgain: left.length,
+    events,
+    stop,
+  };
+}
+
+/** Credentials as a function's role gets them. */
+function temporaryCredentials() {
+  const random = (bytes: number) => randomBytes(bytes).toString("hex").toUpperCase();
+  return { accessKeyId: `ASIA${random(8)}`, secretAccessKey: random(20), sessionToken: random(64) };
+}

@@ -1,0 +1,96 @@
+import { randomUUID } from "node:crypto";
+import { type Policy, assertSupported, isAllowed } from "./iam";
+import type { CreatedObject } from "./s3";
+import type { BucketNotification, Stack, StackBucket, StackQueue } from "./stack";
+
+const matches = (pattern: string, event: string) =>
+  pattern.endsWith("*") ? event.startsWith(pattern.slice(0, -1)) : event === pattern;
+
+/** The notifications of a bucket that an object's creation raises. */
+export function notificationsFor(bucket: StackBucket, { key, eventName }: CreatedObject): BucketNotification[] {
+  return bucket.notifications.filter(
+    ({ events, prefix, suffix }) =>
+      key.startsWith(prefix) && key.endsWith(suffix) && events.some((event) => matches(event, `s3:${eventName}`)),
+  );
+}
+
+/** A key as S3 writes it into a notification: as a form would, but for the slashes. */
+export function encodeKey(key: string): string {
+  return new URLSearchParams({ key }).toString().slice("key=".length).replaceAll("%2F", "/");
+}
+
+let counter = 0;
+
+/** Orders the events of a key: 16 hexadecimal digits that only grow, within a process and from one to the next. */
+function sequencer(): string {
+  counter += 1;
+  return (BigInt(Date.now()) * 65_536n + BigInt(counter % 65_536)).toString(16).toUpperCase().padStart(16, "0");
+}
+
+/** The message that S3 sends: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
+export function objectCreatedMessage(
+  { region, accountId }: Stack,
+  { arn, name }: StackBucket,
+  { key, size, eTag, versionId, eventName }: CreatedObject,
+  configurationId: string,
+): string {
+  return JSON.stringify({
+    Records: [
+      {
+        eventVersion: "2.1",
+        eventSource: "aws:s3",
+        awsRegion: region,
+        eventTime: new Date().toISOString(),
+        eventName,
+        userIdentity: { principalId: accountId },
+        requestParameters: { sourceIPAddress: "127.0.0.1" },
+        responseElements: { "x-amz-request-id": randomUUID(), "x-amz-id-2": randomUUID() },
+        s3: {
+          s3SchemaVersion: "1.0",
+          configurationId,
+          bucket: { name, ownerIdentity: { principalId: accountId }, arn },
+          object: { key: encodeKey(key), size, eTag, ...(versionId && { versionId }), sequencer: sequencer() },
+        },
+      },
+    ],
+  });
+}
+
+/** What S3 sends to a queue when a notification to it is set, to see that it may. */
+export function testMessage({ name }: StackBucket): string {
+  return JSON.stringify({
+    Service: "Amazon S3",
+    Event: "s3:TestEvent",
+    Time: new Date().toISOString(),
+    Bucket: name,
+    RequestId: randomUUID(),
+    HostId: randomUUID(),
+  });
+}
+
+/**
+ * Refuses a notification that S3 could not deliver, as S3 does when it is set.
+ *
+ * @throws Error that names the bucket and the queue
+ */
+export function assertDeliverable({ accountId, queues }: Stack, bucket: StackBucket): void {
+  for (const { queueArn } of bucket.notifications) {
+    const queue = queues.find(({ arn }) => arn === queueArn);
+    if (!queue) throw new Error(`The bucket ${bucket.name} announces to ${queueArn}, which is not in this stack.`);
+    if (!maySend(queue, bucket.arn, accountId)) {
+      throw new Error(`The policy of the queue ${queue.name} does not let the bucket ${bucket.name} send to it.`);
+    }
+  }
+}
+
+const SQS_CONDITION_KEYS = ["aws:SourceArn", "aws:SourceAccount", "aws:SecureTransport"];
+
+function maySend({ arn, name, policy }: StackQueue, bucketArn: string, accountId: string): boolean {
+  assertSupported(policy satisfies Policy, SQS_CONDITION_KEYS, `The policy of the queue ${name}`);
+  return isAllowed([policy], {
+    principal: { service: "s3.amazonaws.com" },
+    action: "sqs:SendMessage",
+    resource: arn,
+    context: { "aws:SourceArn": bucketArn, "aws:SourceAccount": accountId, "aws:SecureTransport": "true" },
+  });
+}

@@ -1,0 +1,68 @@
+import type { IncomingMessage, RequestListener } from "node:http";
+import { Readable } from "node:stream";
+import { createRequestHandler } from "local-aws-sqs";
+import { HOST, close, listen, urlOf } from "./server";
+import type { StackQueue } from "./stack";
+
+export interface SqsOptions {
+  readonly queues: readonly StackQueue[];
+  readonly region: string;
+  readonly accountId: string;
+  readonly port: number;
+}
+
+export interface LocalSqs {
+  readonly endpoint: string;
+  readonly urlOf: (queueArn: string) => string;
+  readonly send: (queueArn: string, body: string) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/** SQS on this machine: local-aws-sqs, with the stack's queues. Like any local SQS it serves whoever reaches it. */
+export async function startSqs({ queues, region, accountId, port }: SqsOptions): Promise<LocalSqs> {
+  let handler: RequestListener = () => {};
+  const server = await listen((request, response) => handler(request, response), port, "SQS");
+  const endpoint = urlOf(server);
+  const { requestHandler } = createRequestHandler({
+    region,
+    accountId,
+    hostname: HOST,
+    port: Number(new URL(endpoint).port),
+    // The dead-letter queue first: the other's redrive policy must find it.
+    queues: queues
+      .toSorted((a, b) => Number("RedrivePolicy" in a.attributes) - Number("RedrivePolicy" in b.attributes))
+      .map(({ name, attributes }) => ({ QueueName: name, Attributes: attributes })),
+  });
+  handler = (request, response) => {
+    withAttributeNames(request)
+      .then((mended) => requestHandler(mended, response))
+      .catch((error: unknown) => response.writeHead(400).end(String(error)));
+  };
+  const queueUrl = (arn: string) => `${endpoint}/${accountId}/${arn.split(":").at(-1)}`;
+  return {
+    endpoint,
+    urlOf: queueUrl,
+    send: async (queueArn, body) => {
+      const response = await fetch(endpoint, {
+        method: "POST",
+        headers: { "content-type": "application/x-amz-json-1.0", "x-amz-target": "AmazonSQS.SendMessage" },
+        body: JSON.stringify({ QueueUrl: queueUrl(queueArn), MessageBody: body }),
+      });
+      if (!response.ok) throw new Error(`SQS refused a message: ${await response.text()}`);
+    },
+    stop: () => close(server),
+  };
+}
+
+/** local-aws-sqs knows a message's system attributes only under their old name, which SDKs no longer send. */
+async function withAttributeNames(request: IncomingMessage): Promise<IncomingMessage> {
+  const chunks = await request.toArray();
+  let body = Buffer.concat(chunks as Buffer[]);
+  if (request.headers["x-amz-target"] === "AmazonSQS.ReceiveMessage") {
+    const parameters = JSON.parse(body.toString("utf8") || "{}") as Record<string, unknown>;
+    const names = parameters["MessageSystemAttributeNames"];
+    if (names) body = Buffer.from(JSON.stringify({ ...parameters, AttributeNames: names }));
+  }
+  const { method, url, headers } = request;
+  return Object.assign(Readable.from([body]), { method, url, headers }) as unknown as IncomingMessage;
+}
