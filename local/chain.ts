@@ -44,10 +44,16 @@ export interface Chain {
   readonly deadLetterQueueUrl: string;
   readonly s3Endpoint: string;
   readonly sqsEndpoint: string;
-  /** Payloads that an earlier run left in the data directory, announced again. */
-  readonly announcedAgain: number;
   readonly events: EventEmitter<ChainEvents>;
-  stop(): Promise<void>;
+  /**
+   * Announces what an earlier run left in the data directory: queues live in memory, and a payload that is still
+   * there was not consumed.
+   *
+   * @returns how many payloads
+   */
+  readonly announceLeft: () => Promise<number>;
+  /** Stops everything at once, and removes what was temporary. */
+  readonly stop: () => Promise<void>;
 }
 
 /**
@@ -154,10 +160,11 @@ async function startParts(
     for (const { queueArn } of bucket.notifications) await sqs.send(queueArn, testMessage(bucket));
   }
 
-  // Queues live in memory. What is still under input/ was not consumed, and is announced as if it were new.
-  const left = (await Promise.all(buckets.map(({ name }) => s3.list(name, KEY_PREFIX)))).flat();
-  for (const object of left) await announce(object);
-
+  const announceLeft = async () => {
+    const left = (await Promise.all(buckets.map(({ name }) => s3.list(name, KEY_PREFIX)))).flat();
+    for (const object of left) await announce(object);
+    return left.length;
+  };
   const { bucket_name = "", queue_arn = "", dead_letter_queue_arn = "" } = stack.outputs;
   return {
     stack,
@@ -167,8 +174,8 @@ async function startParts(
     deadLetterQueueUrl: sqs.urlOf(dead_letter_queue_arn),
     s3Endpoint: s3.endpoint,
     sqsEndpoint: sqs.endpoint,
-    announcedAgain: left.length,
     events,
+    announceLeft,
     stop,
   };
 }

@@ -58,11 +58,12 @@ export interface GatewayOptions {
   readonly onStep?: (step: GatewayStep) => void;
 }
 
-/** What a request passes in the gateway. Times in milliseconds. */
+/** What a request passes in the gateway, in this order. Times in milliseconds. */
 export type GatewayStep =
   | { readonly kind: "received"; readonly method: string; readonly path: string; readonly body: string }
   | { readonly kind: "invoked"; readonly arn: string; readonly event: unknown }
-  | { readonly kind: "answered"; readonly statusCode: number; readonly bytes: number; readonly ms: number };
+  | { readonly kind: "answered"; readonly statusCode: number; readonly bytes: number; readonly ms: number }
+  | { readonly kind: "passed-on"; readonly statusCode: number };
 
 export interface Gateway {
   /** With the stage, without a slash at the end. */
@@ -161,10 +162,11 @@ async function respond(
     if (known !== error) console.error(error);
     answer = gatewayAnswer(options.definition, known, requestId);
   }
-  response.writeHead(answer.statusCode, { ...answer.headers, "x-amzn-requestid": requestId });
   // What is left of a body that was too large is not read.
   if (!request.complete) response.setHeader("connection", "close");
+  response.writeHead(answer.statusCode, { ...answer.headers, "x-amzn-requestid": requestId });
   response.end(request.method === "HEAD" ? undefined : answer.body);
+  options.onStep?.({ kind: "passed-on", statusCode: answer.statusCode });
 }
 
 async function handle(

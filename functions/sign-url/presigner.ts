@@ -1,6 +1,6 @@
-import { type Hash, type Hmac, createHash, createHmac } from "node:crypto";
 import { S3RequestPresigner } from "@aws-sdk/s3-request-presigner";
 import type { Environment } from "./environment";
+import { Sha256 } from "./sha256";
 
 /** An S3 request that is to be signed. Header names in lower case; every header is signed and must be sent as it is. */
 export interface S3Request {
@@ -8,25 +8,6 @@ export interface S3Request {
   readonly key: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
-}
-
-/** The SDK's hash interface over Node's own OpenSSL: the SDK's package for it would be half of the bundle. */
-class Sha256 {
-  readonly #hash: Hash | Hmac;
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", secret as NodeJS.ArrayBufferView);
-  }
-
-  update(data: Uint8Array | string): void {
-    this.#hash.update(data);
-  }
-
-  digest(): Promise<Uint8Array> {
-    return Promise.resolve(this.#hash.digest());
-  }
-
-  reset(): void {}
 }
 
 /** encodeURIComponent leaves !'()* alone; Signature Version 4 does not. */

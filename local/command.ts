@@ -1,0 +1,113 @@
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { STAGES, createApp } from "../main";
+import { ConfigurationError } from "../stacks/stage";
+import { formatTime } from "../stacks/format";
+import { type Chain, PORTS, start } from "./chain";
+import type { Reporter } from "./deliver";
+import { StartError } from "./server";
+
+/** What the chain may be started with from the shell. */
+export interface ChainFlags {
+  readonly stage: string;
+  /** The API's port; S3 and SQS have the two after it. 0 for any. */
+  readonly port: number;
+  readonly data: string | undefined;
+}
+
+export const CHAIN_OPTIONS = {
+  stage: { type: "string", default: "dev" },
+  port: { type: "string", default: String(PORTS.api) },
+  data: { type: "string" },
+  help: { type: "boolean", default: false },
+} as const;
+
+export const CHAIN_HELP = `  --stage STAGE   the stage to run: ${STAGES.map(({ stage }) => stage).join(", ")}; default dev
+  --port PORT     the API's port; S3 and SQS have the two after it; default ${PORTS.api}, 0 for any that are free
+  --data DIR      keep objects in this folder, so that they survive a restart; default a temporary folder
+  --help          show this`;
+
+/**
+ * @throws StartError that says what to change
+ */
+export function chainFlags(values: { stage: string; port: string; data?: string | undefined }): ChainFlags {
+  const stages = STAGES.map(({ stage }) => stage);
+  if (!stages.includes(values.stage)) {
+    throw new StartError(`There is no stage "${values.stage}". Stages: ${stages.join(", ")}.`);
+  }
+  const port = Number(values.port);
+  if (!/^\d+$/.test(values.port) || port > 65_533) {
+    throw new StartError(`--port must be a number from 0 to 65533, not "${values.port}".`);
+  }
+  return { stage: values.stage, port, data: values.data };
+}
+
+/** Synthesizes the stages and starts the chain of one. */
+export async function startChain({ stage, port, data }: ChainFlags, reporter?: Reporter): Promise<Chain> {
+  if (data !== undefined) ensureFolder(data);
+  const begun = performance.now();
+  const app = createApp();
+  app.synth();
+  const synthesized = performance.now();
+  const chain = await start({
+    stack: resolve(app.outdir, "stacks", `producer-consumer-${stage}`),
+    ports: { api: port, s3: port && port + 1, sqs: port && port + 2 },
+    ...(data !== undefined && { dataDirectory: resolve(data) }),
+  });
+  const times = [synthesized - begun, performance.now() - synthesized].map(formatTime);
+  reporter?.line(`${chain.stack.name}: synthesized in ${times[0]}, started on this machine in ${times[1]}.`);
+  return chain;
+}
+
+function ensureFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new StartError(`--data ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Lines on stdout, and on a terminal the progress of what takes over a second. */
+export function terminalReporter(): Reporter {
+  const { stdout } = process;
+  let shownAt = performance.now();
+  let showing = false;
+  const clear = () => {
+    if (showing) stdout.write("\r\u001b[K");
+    showing = false;
+    shownAt = performance.now();
+  };
+  return {
+    line: (text) => {
+      clear();
+      stdout.write(`${text}\n`);
+    },
+    progress: (text, done) => {
+      if (!stdout.isTTY || performance.now() - shownAt < (showing ? 100 : 1000)) return;
+      clear();
+      stdout.write(`     ${text} ${Math.floor(done * 100)} %`);
+      showing = true;
+    },
+  };
+}
+
+/** Runs a command: a user's mistake ends it with one line, ours with its stack. */
+export async function run(command: () => Promise<void>): Promise<void> {
+  // The SDK tells every user of Node 20 when its support ends; that is for us to act on.
+  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
+  try {
+    await command();
+  } catch (error) {
+    const mistake = error instanceof StartError || error instanceof ConfigurationError;
+    const parsing = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+    console.error(mistake || parsing ? (error as Error).message : error);
+    process.exitCode = 1;
+  }
+}
+
+/** Resolves when somebody asks the process to end: Ctrl-C, or a service manager. */
+export function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}

@@ -1,0 +1,43 @@
+import { constants, accessSync, statSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { CHAIN_HELP, CHAIN_OPTIONS, chainFlags, run, startChain, terminalReporter } from "./command";
+import { deliver } from "./deliver";
+import { StartError } from "./server";
+
+const HELP = `Usage: npm run demo -- [options] FILE…
+
+Sends your files through the whole chain on this machine. Exits with 0 if all arrived as they were sent.
+
+${CHAIN_HELP}`;
+
+void run(async () => {
+  const { values, positionals } = parseArgs({
+    options: { ...CHAIN_OPTIONS, port: { type: "string", default: "0" } },
+    allowPositionals: true,
+  });
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
+  if (positionals.length === 0) throw new StartError("Name a file: npm run demo -- FILE…");
+  for (const path of positionals) assertReadable(path);
+  const reporter = terminalReporter();
+  const chain = await startChain(chainFlags(values), reporter);
+  try {
+    for (const path of positionals) {
+      reporter.line("");
+      await deliver(chain, path, reporter);
+    }
+  } finally {
+    await chain.stop();
+  }
+});
+
+function assertReadable(path: string): void {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    throw new StartError(`Cannot read ${path}: ${(error as NodeJS.ErrnoException).code}.`, { cause: error });
+  }
+  if (!statSync(path).isFile()) throw new StartError(`${path} is not a file.`);
+}

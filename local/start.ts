@@ -1,0 +1,89 @@
+import { statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { VARIABLES } from "../functions/sign-url/environment";
+import { CREDENTIALS, type Chain } from "./chain";
+import { CHAIN_HELP, CHAIN_OPTIONS, chainFlags, interrupted, run, startChain, terminalReporter } from "./command";
+import { deliver, wantsSignature } from "./deliver";
+
+const HELP = `Usage: npm start -- [options]
+
+Runs the whole chain on this machine, sends a first message through it, and stays up.
+
+${CHAIN_HELP}
+  --json          print one line of JSON once all is up, and nothing else; sends no message`;
+
+/** A real file, in every clone, that is bigger than the 256 KB that SQS took. */
+const FIRST_MESSAGE = join(__dirname, "../package-lock.json");
+
+void run(async () => {
+  const { values } = parseArgs({ options: { ...CHAIN_OPTIONS, json: { type: "boolean", default: false } } });
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
+  const flags = chainFlags(values);
+  const stopAsked = interrupted();
+  if (values.json) {
+    const chain = await startChain(flags);
+    await chain.announceLeft();
+    console.log(JSON.stringify(describe(chain)));
+    await stopAsked;
+    await chain.stop();
+    return;
+  }
+  const reporter = terminalReporter();
+  const chain = await startChain(flags, reporter);
+  try {
+    reporter.line("");
+    await deliver(chain, FIRST_MESSAGE, reporter);
+    const left = await chain.announceLeft();
+    if (left > 0) reporter.line(`\n${left} payloads of an earlier run are announced again.`);
+    reporter.line(instructions(chain));
+    await stopAsked;
+  } finally {
+    await chain.stop();
+  }
+});
+
+function describe(chain: Chain): Record<string, string> {
+  return {
+    api_url: chain.apiUrl,
+    queue_url: chain.queueUrl,
+    dead_letter_queue_url: chain.deadLetterQueueUrl,
+    bucket_name: chain.bucketName,
+    s3_endpoint: chain.s3Endpoint,
+    region: chain.stack.region,
+    access_key_id: CREDENTIALS.accessKeyId,
+    secret_access_key: CREDENTIALS.secretAccessKey,
+  };
+}
+
+function instructions(chain: Chain): string {
+  const { apiUrl, queueUrl, sqsEndpoint, stack } = chain;
+  const file = relative(process.cwd(), FIRST_MESSAGE);
+  const ask = (body: string, rest: string) => `"$(curl -sf -H 'Accept: text/plain' -d ${body} ${apiUrl}${rest})"`;
+  const rows = Object.entries(describe(chain)).map(([name, value]) => `  ${name.padEnd(22)} ${value}`);
+  // A stage that caps objects wants their length, and one may make consumers sign.
+  const capped = stack.functions.some(({ environment }) => VARIABLES.maxObjectBytes in environment);
+  const length = capped ? `, "content_length": ${statSync(FIRST_MESSAGE).size}` : "";
+  const { accessKeyId, secretAccessKey } = CREDENTIALS;
+  const sign = wantsSignature(chain, "getObject")
+    ? ` --aws-sigv4 aws:amz:${stack.region}:execute-api --user ${accessKeyId}:${secretAccessKey}`
+    : "";
+  return `
+${rows.join("\n")}
+
+Put a file, as anybody may:
+  curl -T ${file} ${ask(`'{"object_key": "lock.json"${length}}'`, "/putObject")}
+
+Receive its announcement, as a consumer:
+  KEY=$(curl -s -H 'Content-Type: application/x-amz-json-1.0' -H 'X-Amz-Target: AmazonSQS.ReceiveMessage' \\
+    -d '{"QueueUrl": "${queueUrl}"}' ${sqsEndpoint} | node -p \\
+    'decodeURIComponent(JSON.parse(JSON.parse(fs.readFileSync(0)).Messages[0].Body).Records[0].s3.object.key.replaceAll("+", " "))')
+
+Fetch what it names:
+  curl -o received ${ask(`"{\\"object_key\\": \\"$KEY\\"}"`, `/getObject${sign}`)}
+
+Ctrl-C stops everything.`;
+}

@@ -1,0 +1,59 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createReadStream } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+/** Told how many bytes have passed so far. */
+export type OnProgress = (bytes: number) => void;
+
+async function* counted(chunks: AsyncIterable<Buffer>, onProgress: OnProgress): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    onProgress(bytes);
+    yield chunk;
+  }
+}
+
+async function sha256(chunks: AsyncIterable<Buffer>): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of chunks) hash.update(chunk);
+  return hash.digest("base64");
+}
+
+/** The SHA-256 of a file in base64, without holding it in memory. */
+export const digestFile = (path: string) => sha256(createReadStream(path));
+
+async function checked(response: IncomingMessage, what: string): Promise<IncomingMessage> {
+  if (response.statusCode === 200) return response;
+  const body = Buffer.concat((await response.toArray()) as Buffer[]).toString("utf8");
+  throw new Error(`${what} was refused with ${response.statusCode}: ${body}`);
+}
+
+/** Puts a file to a URL, a piece at a time. `fetch` sends a stream without its length, which is signed here. */
+export async function putFile(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  path: string,
+  onProgress: OnProgress,
+): Promise<void> {
+  const put = request(url, { method: "PUT", headers });
+  const answered = once(put, "response") as Promise<[IncomingMessage]>;
+  // S3 refuses before it has read all: its answer says more than the broken pipe.
+  const sent = pipeline(Readable.from(counted(createReadStream(path), onProgress)), put);
+  const [response] = await Promise.race([answered, sent.then(() => answered)]);
+  (await checked(response, "The upload")).resume();
+}
+
+/**
+ * Fetches a URL and drops the bytes.
+ *
+ * @returns their SHA-256 in base64
+ */
+export async function digestUrl(url: string, onProgress: OnProgress): Promise<string> {
+  const get = request(url).end();
+  const [response] = (await once(get, "response")) as [IncomingMessage];
+  return await sha256(counted(await checked(response, "The download"), onProgress));
+}
