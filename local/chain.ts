@@ -65,7 +65,8 @@ export interface Chain {
 export async function start({ stack: folder, ports, dataDirectory }: ChainOptions): Promise<Chain> {
   const stack = readStack(folder);
   for (const bucket of stack.buckets) {
-    for (const policy of bucket.policies) assertSupported(policy, S3_CONDITION_KEYS, `The policy of ${bucket.name}`);
+    for (const policy of bucket.policies)
+      assertSupported(policy, S3_CONDITION_KEYS, `The policy of ${bucket.name}`);
     assertDeliverable(stack, bucket);
   }
   const stops: (() => unknown)[] = [];
@@ -104,9 +105,14 @@ async function startParts(
     }
   };
 
-  const roles = functions.map((code) => ({ code, principal: temporaryCredentials(), policies: code.policies }));
+  const roles = functions.map((code) => ({
+    code,
+    principal: temporaryCredentials(),
+    policies: code.policies,
+  }));
   for (const { code } of roles) {
-    for (const policy of code.policies) assertSupported(policy, S3_CONDITION_KEYS, `The role of ${code.name}`);
+    for (const policy of code.policies)
+      assertSupported(policy, S3_CONDITION_KEYS, `The role of ${code.name}`);
   }
   const principals: Principal[] = [
     { ...CREDENTIALS, policies: [EVERYTHING] },
@@ -145,7 +151,8 @@ async function startParts(
     accountId,
     region,
     functions: new Map(loaded),
-    secretOf: (accessKeyId) => (accessKeyId === CREDENTIALS.accessKeyId ? CREDENTIALS.secretAccessKey : undefined),
+    secretOf: (accessKeyId) =>
+      accessKeyId === CREDENTIALS.accessKeyId ? CREDENTIALS.secretAccessKey : undefined,
     port: ports.api,
     onStep: (step) => events.emit("gateway", step),
   });
@@ -154,8 +161,12 @@ async function startParts(
   const apiOrigin = new URL(gateway.url).origin;
   for (const bucket of buckets) {
     // The API's own origin, which at AWS is another host.
-    const local = (origin: string) => (origin.startsWith(`https://${LOCAL_API_ID}.execute-api.`) ? apiOrigin : origin);
-    const rules = bucket.corsRules.map((rule) => ({ ...rule, allowed_origins: rule.allowed_origins.map(local) }));
+    const local = (origin: string) =>
+      origin.startsWith(`https://${LOCAL_API_ID}.execute-api.`) ? apiOrigin : origin;
+    const rules = bucket.corsRules.map((rule) => ({
+      ...rule,
+      allowed_origins: rule.allowed_origins.map(local),
+    }));
     await s3.setCors(bucket.name, rules);
     for (const { queueArn } of bucket.notifications) await sqs.send(queueArn, testMessage(bucket));
   }

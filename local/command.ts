@@ -99,7 +99,8 @@ export async function run(command: () => Promise<void>): Promise<void> {
     await command();
   } catch (error) {
     const mistake = error instanceof StartError || error instanceof ConfigurationError;
-    const parsing = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+    const parsing =
+      error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
     console.error(mistake || parsing ? (error as Error).message : error);
     process.exitCode = 1;
   }
@@ -107,7 +108,7 @@ export async function run(command: () => Promise<void>): Promise<void> {
 
 /** Resolves when somebody asks the process to end: Ctrl-C, or a service manager. */
 export function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  return new Promise((end) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => end());
   });
 }

@@ -62,7 +62,9 @@ class Steps {
 export async function deliver(chain: Chain, path: string, reporter: Reporter): Promise<void> {
   const { size } = statSync(path);
   if (size > LIMITS.putBytes) {
-    throw new StartError(`${path} has ${formatBytes(size)}: one PUT takes up to 5 GiB, more goes up in parts.`);
+    throw new StartError(
+      `${path} has ${formatBytes(size)}: one PUT takes up to 5 GiB, more goes up in parts.`,
+    );
   }
   const digest = await digestFile(path);
   reporter.line(`${basename(path)}, ${formatBytes(size)}, SHA-256 ${digest}`);
@@ -82,21 +84,34 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
   const message = await announced;
   steps.show("S3 → SQS", `s3:ObjectCreated:Put, a message of ${formatBytes(Buffer.byteLength(message))}`);
 
-  const sqs = new SQSClient({ endpoint: chain.sqsEndpoint, region: chain.stack.region, credentials: CREDENTIALS });
+  const sqs = new SQSClient({
+    endpoint: chain.sqsEndpoint,
+    region: chain.stack.region,
+    credentials: CREDENTIALS,
+  });
   try {
     const [received, key] = await receive(sqs, chain.queueUrl, put.object_key);
     steps.show("SQS → consumer", `the message, which names ${short(key)}`);
-    const get = await watching(chain, consumerSteps(steps), () => ask(chain, "getObject", { object_key: key }));
-    steps.show("API Gateway → consumer", `a URL of ${get.url.length} characters, good until ${get.expires_at}`);
+    const get = await watching(chain, consumerSteps(steps), () =>
+      ask(chain, "getObject", { object_key: key }),
+    );
+    steps.show(
+      "API Gateway → consumer",
+      `a URL of ${get.url.length} characters, good until ${get.expires_at}`,
+    );
     const fetched = await digestUrl(get.url, (bytes) => reporter.progress("getting", bytes / size));
-    if (fetched !== digest) throw new Error(`${path} arrived with another SHA-256: ${fetched}, not ${digest}.`);
+    if (fetched !== digest)
+      throw new Error(`${path} arrived with another SHA-256: ${fetched}, not ${digest}.`);
     steps.show("S3 → consumer", `GET ${formatBytes(size)}, SHA-256 equal`);
 
     // The order that loses nothing: the work is done, then the message goes, then its payload.
-    await sqs.send(new DeleteMessageCommand({ QueueUrl: chain.queueUrl, ReceiptHandle: received.ReceiptHandle }));
+    await sqs.send(
+      new DeleteMessageCommand({ QueueUrl: chain.queueUrl, ReceiptHandle: received.ReceiptHandle }),
+    );
     const { url } = await ask(chain, "deleteObject", { object_key: key });
     const deleted = await fetch(url, { method: "DELETE" });
-    if (!deleted.ok) throw new Error(`The payload was not deleted: ${deleted.status} ${await deleted.text()}`);
+    if (!deleted.ok)
+      throw new Error(`The payload was not deleted: ${deleted.status} ${await deleted.text()}`);
     reporter.line(`Delivered in ${formatTime(steps.elapsed)}. The message and its payload are deleted.`);
   } finally {
     sqs.destroy();
@@ -111,7 +126,8 @@ type Watchers = { readonly [Kind in GatewayStep["kind"]]?: (step: StepOf<Kind>) 
 
 /** Shows what only the gateway sees while a request is under way. */
 async function watching<T>(chain: Chain, watchers: Watchers, work: () => Promise<T>): Promise<T> {
-  const show = (step: GatewayStep) => (watchers[step.kind] as ((step: GatewayStep) => void) | undefined)?.(step);
+  const show = (step: GatewayStep) =>
+    (watchers[step.kind] as ((step: GatewayStep) => void) | undefined)?.(step);
   chain.events.on("gateway", show);
   try {
     return await work();
@@ -123,7 +139,10 @@ async function watching<T>(chain: Chain, watchers: Watchers, work: () => Promise
 /** Steps 1 to 5. */
 const producerSteps = (steps: Steps): Watchers => ({
   received: ({ method, path, body }) =>
-    steps.show("producer → API Gateway", `${method} ${path}, ${formatBytes(Buffer.byteLength(body))} of JSON`),
+    steps.show(
+      "producer → API Gateway",
+      `${method} ${path}, ${formatBytes(Buffer.byteLength(body))} of JSON`,
+    ),
   invoked: ({ arn }) => steps.show("API Gateway → Lambda", `a proxy event for ${arn.split(":").at(-1)}`),
   answered: ({ statusCode, bytes }) => {
     steps.show("Lambda", "checks the request, makes a key, signs the PUT");
@@ -151,7 +170,8 @@ async function ask(chain: Chain, action: string, fields: object): Promise<Signed
   const headers = wantsSignature(chain, action) ? await signedHeaders(chain, url, body) : {};
   const response = await fetch(url, { method: "POST", body, headers });
   const answer = (await response.json()) as SignedUrl & { error?: { message: string } };
-  if (!response.ok) throw new Error(`${action} was refused with ${response.status}: ${answer.error?.message}`);
+  if (!response.ok)
+    throw new Error(`${action} was refused with ${response.status}: ${answer.error?.message}`);
   return answer;
 }
 
@@ -163,7 +183,14 @@ async function signedHeaders({ stack }: Chain, url: URL, body: string): Promise<
     sha256: Sha256,
   });
   const { protocol, hostname, host, pathname: path } = url;
-  const { headers } = await signer.sign({ method: "POST", protocol, hostname, path, headers: { host }, body });
+  const { headers } = await signer.sign({
+    method: "POST",
+    protocol,
+    hostname,
+    path,
+    headers: { host },
+    body,
+  });
   return headers;
 }
 
@@ -180,7 +207,9 @@ async function receive(sqs: SQSClient, queueUrl: string, wanted: string): Promis
         Event?: string;
         Records?: { s3: { object: { key: string } } }[];
       };
-      const keys = (body.Records ?? []).map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll("+", " ")));
+      const keys = (body.Records ?? []).map(({ s3 }) =>
+        decodeURIComponent(s3.object.key.replaceAll("+", " ")),
+      );
       if (keys.includes(wanted)) return [message, wanted];
       // S3's own test names no object.
       if (body.Event === "s3:TestEvent") await sqs.send(new DeleteMessageCommand(receipt));

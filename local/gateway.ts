@@ -123,14 +123,17 @@ function assertSupported({ definition, functions }: GatewayOptions): void {
       }
       for (const scheme of operation.security ?? []) {
         if (Object.keys(scheme).join() !== "sigv4") {
-          throw new Error(`${where}: the local gateway does not know the security ${JSON.stringify(scheme)}.`);
+          throw new Error(
+            `${where}: the local gateway does not know the security ${JSON.stringify(scheme)}.`,
+          );
         }
       }
     }
   }
 }
 
-const functionArn = ({ uri }: Integration) => /functions\/(arn:[^/]+)\/invocations$/.exec(uri ?? "")?.[1] ?? "";
+const functionArn = ({ uri }: Integration) =>
+  /functions\/(arn:[^/]+)\/invocations$/.exec(uri ?? "")?.[1] ?? "";
 
 /** The token bucket that API Gateway throttles by. */
 function tokenBucket({ rateLimit, burstLimit }: GatewayOptions["throttling"]): () => boolean {
@@ -184,7 +187,8 @@ async function handle(
   const path = url.pathname.slice(prefix.length) || "/";
   const resource = path in definition.paths ? path : "/{proxy+}";
   const operations = definition.paths[resource];
-  const operation = operations?.[request.method?.toLowerCase() ?? ""] ?? operations?.["x-amazon-apigateway-any-method"];
+  const operation =
+    operations?.[request.method?.toLowerCase() ?? ""] ?? operations?.["x-amazon-apigateway-any-method"];
   const integration = operation?.["x-amazon-apigateway-integration"];
   if (!operation || !integration) {
     throw new GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token");
@@ -207,7 +211,12 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function authorize({ region, secretOf }: GatewayOptions, request: IncomingMessage, url: URL, body: Buffer): void {
+function authorize(
+  { region, secretOf }: GatewayOptions,
+  request: IncomingMessage,
+  url: URL,
+  body: Buffer,
+): void {
   if (!request.headers.authorization) {
     throw new GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token");
   }
@@ -239,7 +248,9 @@ async function invoke(
     result = await within(functions.get(arn)?.invoke(event), integration.timeoutInMillis ?? 29_000);
   } catch (error) {
     console.error(error);
-    throw error instanceof GatewayError ? error : new GatewayError("DEFAULT_5XX", 502, "Internal server error");
+    throw error instanceof GatewayError
+      ? error
+      : new GatewayError("DEFAULT_5XX", 502, "Internal server error");
   }
   const answer = proxyAnswer(result);
   const bytes = Buffer.byteLength(answer.body);
@@ -292,7 +303,10 @@ function proxyEvent(
       requestId,
       requestTimeEpoch: Date.now(),
       protocol: "HTTP/1.1",
-      identity: { sourceIp: request.socket.remoteAddress ?? "", userAgent: request.headers["user-agent"] ?? null },
+      identity: {
+        sourceIp: request.socket.remoteAddress ?? "",
+        userAgent: request.headers["user-agent"] ?? null,
+      },
     },
     // API Gateway has no binary media types here, so it reads every body as UTF-8.
     body: body.length > 0 ? body.toString("utf8") : null,
@@ -304,7 +318,10 @@ function proxyEvent(
 function proxyAnswer(result: unknown): Answer {
   const { statusCode, headers = {}, body = "", isBase64Encoded = false } = (result ?? {}) as Json;
   const wellFormed =
-    Number.isInteger(statusCode) && typeof body === "string" && typeof headers === "object" && headers !== null;
+    Number.isInteger(statusCode) &&
+    typeof body === "string" &&
+    typeof headers === "object" &&
+    headers !== null;
   if (!wellFormed || isBase64Encoded) {
     console.error("The function's answer is not of the form of a proxy integration.");
     throw new GatewayError("DEFAULT_5XX", 502, "Internal server error");
@@ -317,10 +334,14 @@ function mockAnswer(integration: Integration, request: IncomingMessage, requestI
   if (!integration.requestTemplates?.[mediaType]) {
     throw new GatewayError("UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type");
   }
-  const { statusCode, responseParameters = {}, responseTemplates = {} } = integration.responses?.["default"] as MockResponse;
+  const response: MockResponse = integration.responses?.["default"] ?? { statusCode: "500" };
+  const { statusCode, responseParameters = {}, responseTemplates = {} } = response;
   return {
     statusCode: Number(statusCode),
-    headers: { "content-type": "application/json", ...headersOf(responseParameters, "method.response.header.") },
+    headers: {
+      "content-type": "application/json",
+      ...headersOf(responseParameters, "method.response.header."),
+    },
     body: render(responseTemplates["application/json"] ?? "", { "$context.requestId": requestId }),
   };
 }
@@ -329,7 +350,8 @@ function gatewayAnswer(definition: ApiDefinition, error: GatewayError, requestId
   const responses = definition["x-amazon-apigateway-gateway-responses"] ?? {};
   const fallback = error.status >= 500 ? "DEFAULT_5XX" : "DEFAULT_4XX";
   const response = responses[error.type] ?? responses[fallback];
-  const template = response?.responseTemplates?.["application/json"] ?? '{"message":$context.error.messageString}';
+  const template =
+    response?.responseTemplates?.["application/json"] ?? '{"message":$context.error.messageString}';
   return {
     statusCode: response?.statusCode ?? error.status,
     headers: {
@@ -347,7 +369,10 @@ function gatewayAnswer(definition: ApiDefinition, error: GatewayError, requestId
 /** Response parameters that are constants: 'no-store', in quotes. */
 const headersOf = (parameters: Readonly<Record<string, string>>, prefix: string) =>
   Object.fromEntries(
-    Object.entries(parameters).map(([name, value]) => [name.slice(prefix.length).toLowerCase(), value.slice(1, -1)]),
+    Object.entries(parameters).map(([name, value]) => [
+      name.slice(prefix.length).toLowerCase(),
+      value.slice(1, -1),
+    ]),
   );
 
 function render(template: string, values: Readonly<Record<string, string>>): string {

@@ -24,7 +24,10 @@ export interface AccessRequest {
 const list = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
 
 function like(pattern: string, value: string): boolean {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${source}$`, "s").test(value);
 }
 
@@ -98,7 +101,8 @@ export function assertSupported({ Statement }: Policy, keys: readonly string[], 
         throw new Error(`${where}: the local chain does not know the condition operator ${operator}.`);
       }
       for (const key of Object.keys(conditions)) {
-        if (!keys.includes(key)) throw new Error(`${where}: the local chain does not know the condition key ${key}.`);
+        if (!keys.includes(key))
+          throw new Error(`${where}: the local chain does not know the condition key ${key}.`);
       }
     }
   }

@@ -39,7 +39,12 @@ export function loadFunction({ zip, handler, environment, timeoutSeconds }: Func
   }
 }
 
-function loadHandler(folder: string, zip: Uint8Array, handler: string, environment: Readonly<Record<string, string>>) {
+function loadHandler(
+  folder: string,
+  zip: Uint8Array,
+  handler: string,
+  environment: Readonly<Record<string, string>>,
+) {
   for (const [name, content] of Object.entries(unzipSync(zip))) writeFileSync(join(folder, name), content);
   const [file = "", name = ""] = handler.split(".");
   const filename = join(folder, `${file}.js`);
@@ -49,7 +54,10 @@ function loadHandler(folder: string, zip: Uint8Array, handler: string, environme
   // Its own `process`, so that functions with different environments live in one process.
   const parameters = { module, exports: module.exports, require, __filename: filename, __dirname: folder };
   const process = Object.create(globalThis.process, { env: { value: { ...environment } } });
-  compileFunction(source, [...Object.keys(parameters), "process"], { filename })(...Object.values(parameters), process);
+  compileFunction(source, [...Object.keys(parameters), "process"], { filename })(
+    ...Object.values(parameters),
+    process,
+  );
   const exported = module.exports[name];
   if (typeof exported !== "function") throw new Error(`The function's package has no ${handler}.`);
   return exported as (event: unknown) => Promise<unknown>;

@@ -7,10 +7,15 @@ const matches = (pattern: string, event: string) =>
   pattern.endsWith("*") ? event.startsWith(pattern.slice(0, -1)) : event === pattern;
 
 /** The notifications of a bucket that an object's creation raises. */
-export function notificationsFor(bucket: StackBucket, { key, eventName }: CreatedObject): BucketNotification[] {
+export function notificationsFor(
+  bucket: StackBucket,
+  { key, eventName }: CreatedObject,
+): BucketNotification[] {
   return bucket.notifications.filter(
     ({ events, prefix, suffix }) =>
-      key.startsWith(prefix) && key.endsWith(suffix) && events.some((event) => matches(event, `s3:${eventName}`)),
+      key.startsWith(prefix) &&
+      key.endsWith(suffix) &&
+      events.some((event) => matches(event, `s3:${eventName}`)),
   );
 }
 
@@ -24,7 +29,10 @@ let counter = 0;
 /** Orders the events of a key: 16 hexadecimal digits that only grow, within a process and from one to the next. */
 function sequencer(): string {
   counter += 1;
-  return (BigInt(Date.now()) * 65_536n + BigInt(counter % 65_536)).toString(16).toUpperCase().padStart(16, "0");
+  return (BigInt(Date.now()) * 65_536n + BigInt(counter % 65_536))
+    .toString(16)
+    .toUpperCase()
+    .padStart(16, "0");
 }
 
 /** The message that S3 sends: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
@@ -49,7 +57,13 @@ export function objectCreatedMessage(
           s3SchemaVersion: "1.0",
           configurationId,
           bucket: { name, ownerIdentity: { principalId: accountId }, arn },
-          object: { key: encodeKey(key), size, eTag, ...(versionId && { versionId }), sequencer: sequencer() },
+          object: {
+            key: encodeKey(key),
+            size,
+            eTag,
+            ...(versionId && { versionId }),
+            sequencer: sequencer(),
+          },
         },
       },
     ],
@@ -76,9 +90,12 @@ export function testMessage({ name }: StackBucket): string {
 export function assertDeliverable({ accountId, queues }: Stack, bucket: StackBucket): void {
   for (const { queueArn } of bucket.notifications) {
     const queue = queues.find(({ arn }) => arn === queueArn);
-    if (!queue) throw new Error(`The bucket ${bucket.name} announces to ${queueArn}, which is not in this stack.`);
+    if (!queue)
+      throw new Error(`The bucket ${bucket.name} announces to ${queueArn}, which is not in this stack.`);
     if (!maySend(queue, bucket.arn, accountId)) {
-      throw new Error(`The policy of the queue ${queue.name} does not let the bucket ${bucket.name} send to it.`);
+      throw new Error(
+        `The policy of the queue ${queue.name} does not let the bucket ${bucket.name} send to it.`,
+      );
     }
   }
 }

@@ -175,15 +175,22 @@ async function checkParts(
       throw new S3Error("InvalidPartOrder", "The list of parts was not in ascending order.");
     }
     if (part.size < MIN_PART_BYTES && index < wanted.length - 1) {
-      throw new S3Error("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed object size.", {
-        PartNumber: number,
-      });
+      throw new S3Error(
+        "EntityTooSmall",
+        "Your proposed upload is smaller than the minimum allowed object size.",
+        {
+          PartNumber: number,
+        },
+      );
     }
     return part;
   });
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   if (objectSize !== undefined && Number(objectSize) !== size) {
-    throw new S3Error("InvalidRequest", "The provided 'x-amz-mp-object-size' header does not match what was uploaded.");
+    throw new S3Error(
+      "InvalidRequest",
+      "The provided 'x-amz-mp-object-size' header does not match what was uploaded.",
+    );
   }
   return parts;
 }

@@ -82,7 +82,8 @@ export async function startS3(options: S3Options): Promise<LocalS3> {
   });
   await s3.configureBuckets();
   const account = new AWSAccount(options.accountId, "tweedle");
-  for (const { accessKeyId, secretAccessKey } of principals) account.createKeyPair(accessKeyId, secretAccessKey);
+  for (const { accessKeyId, secretAccessKey } of principals)
+    account.createKeyPair(accessKeyId, secretAccessKey);
   const server = await listen(s3.callback(), port, "S3");
 
   return {
@@ -99,7 +100,8 @@ export async function startS3(options: S3Options): Promise<LocalS3> {
       }));
     },
     setCors: async (bucket, rules) => {
-      if (rules.length > 0) await s3.store.putSubresource(bucket, undefined, S3CorsConfiguration.validate(corsXml(rules)));
+      if (rules.length > 0)
+        await s3.store.putSubresource(bucket, undefined, S3CorsConfiguration.validate(corsXml(rules)));
     },
     stop: async () => {
       await close(server);
@@ -110,7 +112,8 @@ export async function startS3(options: S3Options): Promise<LocalS3> {
 }
 
 /** A caller that went away is no fault of ours. */
-const isHangUp = (error: NodeJS.ErrnoException) => ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "EPIPE"].includes(error.code ?? "");
+const isHangUp = (error: NodeJS.ErrnoException) =>
+  ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "EPIPE"].includes(error.code ?? "");
 
 interface S3rverRecord {
   readonly eventName: string;
@@ -160,7 +163,8 @@ const invalidKey = () =>
 
 /** The access key that a request names, in its query or its header; empty for none. */
 function signerOf({ query, headers }: S3rver.Context): string {
-  const credential = query["X-Amz-Credential"] ?? /Credential=([^,]+)/.exec(headers["authorization"] ?? "")?.[1];
+  const credential =
+    query["X-Amz-Credential"] ?? /Credential=([^,]+)/.exec(headers["authorization"] ?? "")?.[1];
   return credential?.split("/")[0] ?? "";
 }
 
@@ -187,9 +191,14 @@ function s3Action({ method, query }: S3rver.Context, key: string): string {
   return "s3:PutObject";
 }
 
-function conditionContext({ query, headers }: S3rver.Context, accountId: string): Record<string, string | undefined> {
+function conditionContext(
+  { query, headers }: S3rver.Context,
+  accountId: string,
+): Record<string, string | undefined> {
   const date = query["X-Amz-Date"] ?? headers["x-amz-date"] ?? "";
-  const signedAt = Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
+  const signedAt = Date.parse(
+    date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"),
+  );
   return {
     "aws:PrincipalAccount": accountId,
     "aws:ResourceAccount": accountId,
@@ -200,11 +209,16 @@ function conditionContext({ query, headers }: S3rver.Context, accountId: string)
     "s3:signatureAge": String(Date.now() - signedAt),
     "s3:signatureversion": "AWS4-HMAC-SHA256",
     "s3:x-amz-acl": headers["x-amz-acl"],
-    "s3:x-amz-server-side-encryption-customer-algorithm": headers["x-amz-server-side-encryption-customer-algorithm"],
+    "s3:x-amz-server-side-encryption-customer-algorithm":
+      headers["x-amz-server-side-encryption-customer-algorithm"],
   };
 }
 
-async function findMetadata(store: S3rver.Store, bucket: string, key: string): Promise<S3rver.Metadata | undefined> {
+async function findMetadata(
+  store: S3rver.Store,
+  bucket: string,
+  key: string,
+): Promise<S3rver.Metadata | undefined> {
   try {
     return await store.getMetadata(bucket, key);
   } catch (error) {
@@ -216,15 +230,25 @@ async function findMetadata(store: S3rver.Store, bucket: string, key: string): P
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html */
 async function refuseOverwrite(store: S3rver.Store, context: S3rver.Context, bucket: string, key: string) {
   const writes = context.method === "PUT" || context.method === "POST";
-  if (!writes || context.headers["if-none-match"] !== "*" || !(await findMetadata(store, bucket, key))) return;
-  const error = new S3Error("PreconditionFailed", "At least one of the pre-conditions you specified did not hold", {
-    Condition: "If-None-Match",
-  });
+  if (!writes || context.headers["if-none-match"] !== "*" || !(await findMetadata(store, bucket, key)))
+    return;
+  const error = new S3Error(
+    "PreconditionFailed",
+    "At least one of the pre-conditions you specified did not hold",
+    {
+      Condition: "If-None-Match",
+    },
+  );
   throw error;
 }
 
 /** Locally an object has one version: the id of another leads nowhere. */
-async function refuseOtherVersion(store: S3rver.Store, { query }: S3rver.Context, bucket: string, key: string) {
+async function refuseOtherVersion(
+  store: S3rver.Store,
+  { query }: S3rver.Context,
+  bucket: string,
+  key: string,
+) {
   if (query["versionId"] === undefined) return;
   const metadata = await findMetadata(store, bucket, key);
   if (metadata?.["x-amz-version-id"] !== query["versionId"]) {
@@ -244,7 +268,8 @@ async function nextOrMultipart(
     await next();
   } catch (error) {
     const { uploadId } = context.query;
-    const unsupported = error instanceof S3Error && error.code === "MethodNotAllowed" && uploadId !== undefined;
+    const unsupported =
+      error instanceof S3Error && error.code === "MethodNotAllowed" && uploadId !== undefined;
     if (!unsupported || !["GET", "DELETE"].includes(context.method)) throw error;
     const folder = await uploadFolder(store, bucket, uploadId, key);
     if (context.method === "DELETE") {

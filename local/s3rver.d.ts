@@ -31,14 +31,22 @@ declare module "@20minutes/s3rver" {
       getMetadata(bucket: string, key: string): Promise<Metadata>;
       putMetadata(bucket: string, key: string, metadata: Metadata, md5?: string): Promise<void>;
       putContent(path: string, content: Readable): Promise<[size: number, md5: string]>;
-      putPart(bucket: string, uploadId: string, part: string, content: Readable): Promise<{ size: number; md5: string }>;
+      putPart(
+        bucket: string,
+        uploadId: string,
+        part: string,
+        content: Readable,
+      ): Promise<{ size: number; md5: string }>;
       putObjectMultipart(
         bucket: string,
         uploadId: string,
         parts: readonly { number: number; etag: string }[],
       ): Promise<{ size: number; md5: string }>;
       putSubresource(bucket: string, key: undefined, config: unknown): Promise<void>;
-      listObjects(bucket: string, options: { prefix: string }): Promise<{ objects: { key: string; metadata: Metadata }[] }>;
+      listObjects(
+        bucket: string,
+        options: { prefix: string },
+      ): Promise<{ objects: { key: string; metadata: Metadata }[] }>;
     }
   }
 

@@ -18,7 +18,8 @@ const hmac = (key: Buffer | string, data: string) => createHmac("sha256", key).u
 const encode = (text: string) =>
   encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
-const HEADER = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
+const HEADER =
+  /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
 
 /**
  * Checks the Authorization header of a request as AWS does.
@@ -53,7 +54,12 @@ export function verifySignature(
       .map(([name, value]) => `${encode(name)}=${encode(value)}`)
       .toSorted()
       .join("&"),
-    ...names.map((name) => `${name}:${String(request.headers[name] ?? "").trim().replace(/ +/g, " ")}`),
+    ...names.map(
+      (name) =>
+        `${name}:${String(request.headers[name] ?? "")
+          .trim()
+          .replace(/ +/g, " ")}`,
+    ),
     "",
     signedHeaders,
     sha256(body),
@@ -62,7 +68,10 @@ export function verifySignature(
   const key = [day, region, service, "aws4_request"].reduce<Buffer | string>(hmac, `AWS4${secret}`);
   const expected = hmac(key, ["AWS4-HMAC-SHA256", date, scope, sha256(canonicalRequest)].join("\n"));
   if (!names.includes("host") || !timingSafeEqual(expected, Buffer.from(signature, "hex"))) {
-    return { type: "INVALID_SIGNATURE", message: "The request signature we calculated does not match yours." };
+    return {
+      type: "INVALID_SIGNATURE",
+      message: "The request signature we calculated does not match yours.",
+    };
   }
   return undefined;
 }

@@ -13,7 +13,13 @@ type Json = Record<string, unknown>;
 const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: readonly string[] }>> = {
   aws_s3_bucket: { honoured: ["bucket"], atAws: ["force_destroy"] },
   aws_s3_bucket_public_access_block: {
-    honoured: ["bucket", "block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"],
+    honoured: [
+      "bucket",
+      "block_public_acls",
+      "block_public_policy",
+      "ignore_public_acls",
+      "restrict_public_buckets",
+    ],
     atAws: [],
   },
   aws_s3_bucket_ownership_controls: { honoured: [], atAws: ["bucket", "rule"] },
@@ -26,7 +32,13 @@ const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: re
   aws_s3_bucket_notification: { honoured: ["bucket", "queue"], atAws: [] },
   aws_cloudtrail: {
     honoured: [],
-    atAws: ["name", "s3_bucket_name", "enable_log_file_validation", "include_global_service_events", "event_selector"],
+    atAws: [
+      "name",
+      "s3_bucket_name",
+      "enable_log_file_validation",
+      "include_global_service_events",
+      "event_selector",
+    ],
   },
   aws_sqs_queue: {
     honoured: [
@@ -44,7 +56,16 @@ const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: re
   aws_iam_role_policy: { honoured: ["role", "policy"], atAws: ["name"] },
   aws_cloudwatch_log_group: { honoured: [], atAws: ["name", "retention_in_days"] },
   aws_lambda_function: {
-    honoured: ["function_name", "role", "runtime", "handler", "filename", "source_code_hash", "timeout", "environment"],
+    honoured: [
+      "function_name",
+      "role",
+      "runtime",
+      "handler",
+      "filename",
+      "source_code_hash",
+      "timeout",
+      "environment",
+    ],
     atAws: ["architectures", "memory_size", "reserved_concurrent_executions"],
   },
   aws_lambda_permission: {
@@ -156,7 +177,8 @@ export function readStack(folder: string): Stack {
   for (const resource of found) assertSupported(resource);
   const resolve = resolver(found, place);
   const resources = found.map((resource) => ({ ...resource, settings: resolve(resource.settings) as Json }));
-  const all = (type: string) => resources.filter((resource) => resource.type === type).map(({ settings }) => settings);
+  const all = (type: string) =>
+    resources.filter((resource) => resource.type === type).map(({ settings }) => settings);
   const functions = readFunctions(folder, all, place);
   return {
     name: json["//"].metadata.stackName,
@@ -166,7 +188,10 @@ export function readStack(folder: string): Stack {
     functions,
     api: readApi(all, place, functions),
     outputs: Object.fromEntries(
-      ["bucket_name", "queue_arn", "dead_letter_queue_arn"].map((name) => [name, resolve(json.output[name]?.value) as string]),
+      ["bucket_name", "queue_arn", "dead_letter_queue_arn"].map((name) => [
+        name,
+        resolve(json.output[name]?.value) as string,
+      ]),
     ),
   };
 }
@@ -190,7 +215,10 @@ interface Place {
 const ATTRIBUTES: Readonly<Record<string, (settings: Json, place: Place) => Json>> = {
   aws_s3_bucket: ({ bucket }) => ({ id: bucket, arn: `arn:aws:s3:::${bucket}` }),
   aws_iam_role: ({ name }, { accountId }) => ({ id: name, arn: `arn:aws:iam::${accountId}:role/${name}` }),
-  aws_sqs_queue: ({ name }, { region, accountId }) => ({ id: name, arn: `arn:aws:sqs:${region}:${accountId}:${name}` }),
+  aws_sqs_queue: ({ name }, { region, accountId }) => ({
+    id: name,
+    arn: `arn:aws:sqs:${region}:${accountId}:${name}`,
+  }),
   aws_lambda_function: ({ function_name }, { region, accountId }) => ({
     arn: `arn:aws:lambda:${region}:${accountId}:function:${function_name}`,
   }),
@@ -204,7 +232,10 @@ const ATTRIBUTES: Readonly<Record<string, (settings: Json, place: Place) => Json
 /** Replaces Terraform's references between resources by what they lead to here. */
 function resolver(resources: readonly Resource[], place: Place): (value: unknown) => unknown {
   const byAddress = new Map(
-    resources.map(({ type, address, settings }) => [address, { ...settings, ...ATTRIBUTES[type]?.(settings, place) }]),
+    resources.map(({ type, address, settings }) => [
+      address,
+      { ...settings, ...ATTRIBUTES[type]?.(settings, place) },
+    ]),
   );
   const resolve = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(resolve);
@@ -232,9 +263,12 @@ function readBuckets(all: All): StackBucket[] {
       // Locally nobody gets in without a signature, so a bucket that is open at AWS would behave otherwise here.
       if (publicAccess?.[setting] !== true) throw new Error(`The bucket ${bucket} must have ${setting}.`);
     }
-    const versioning = of("aws_s3_bucket_versioning")[0]?.["versioning_configuration"] as { status: string } | undefined;
+    const versioning = of("aws_s3_bucket_versioning")[0]?.["versioning_configuration"] as
+      | { status: string }
+      | undefined;
     const notifications = of("aws_s3_bucket_notification");
-    if (notifications.length > 1) throw new Error(`The bucket ${bucket} has two notifications: one replaces the other.`);
+    if (notifications.length > 1)
+      throw new Error(`The bucket ${bucket} has two notifications: one replaces the other.`);
     return {
       name: bucket as string,
       arn: `arn:aws:s3:::${bucket}`,
@@ -278,7 +312,8 @@ function readFunctions(folder: string, all: All, { region, accountId }: Place): 
   return all("aws_lambda_function").map((settings) => {
     const name = settings["function_name"] as string;
     const runtime = settings["runtime"] as string;
-    if (!runtime.startsWith("nodejs")) throw new Error(`The local chain cannot run ${runtime} (function ${name}).`);
+    if (!runtime.startsWith("nodejs"))
+      throw new Error(`The local chain cannot run ${runtime} (function ${name}).`);
     const role = (settings["role"] as string).split("/").at(-1);
     const environment = settings["environment"] as { variables: Record<string, string> } | undefined;
     return {
@@ -298,7 +333,8 @@ function readFunctions(folder: string, all: All, { region, accountId }: Place): 
 function readApi(all: All, { region, accountId }: Place, functions: readonly StackFunction[]): StackApi {
   const [restApi, ...others] = all("aws_api_gateway_rest_api");
   const [stage] = all("aws_api_gateway_stage");
-  if (!restApi || !stage || others.length > 0) throw new Error("The local chain serves one REST API with one stage.");
+  if (!restApi || !stage || others.length > 0)
+    throw new Error("The local chain serves one REST API with one stage.");
   const definition = JSON.parse(restApi["body"] as string) as ApiDefinition;
   const stageName = stage["stage_name"] as string;
 
@@ -315,7 +351,8 @@ function readApi(all: All, { region, accountId }: Place, functions: readonly Sta
           permission["function_name"] === target.name &&
           permission["source_arn"] === sourceArn,
       );
-      if (!allowed) throw new Error(`API Gateway may not invoke ${target.name} for ${method.toUpperCase()} ${path}.`);
+      if (!allowed)
+        throw new Error(`API Gateway may not invoke ${target.name} for ${method.toUpperCase()} ${path}.`);
     }
   }
   const [methodSettings] = all("aws_api_gateway_method_settings");

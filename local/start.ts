@@ -3,7 +3,15 @@ import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { VARIABLES } from "../functions/sign-url/environment";
 import { CREDENTIALS, type Chain } from "./chain";
-import { CHAIN_HELP, CHAIN_OPTIONS, chainFlags, interrupted, run, startChain, terminalReporter } from "./command";
+import {
+  CHAIN_HELP,
+  CHAIN_OPTIONS,
+  chainFlags,
+  interrupted,
+  run,
+  startChain,
+  terminalReporter,
+} from "./command";
 import { deliver, wantsSignature } from "./deliver";
 
 const HELP = `Usage: npm start -- [options]
@@ -62,7 +70,8 @@ function describe(chain: Chain): Record<string, string> {
 function instructions(chain: Chain): string {
   const { apiUrl, queueUrl, sqsEndpoint, stack } = chain;
   const file = relative(process.cwd(), FIRST_MESSAGE);
-  const ask = (body: string, rest: string) => `"$(curl -sf -H 'Accept: text/plain' -d ${body} ${apiUrl}${rest})"`;
+  const ask = (body: string, rest: string) =>
+    `"$(curl -sf -H 'Accept: text/plain' -d ${body} ${apiUrl}${rest})"`;
   const rows = Object.entries(describe(chain)).map(([name, value]) => `  ${name.padEnd(22)} ${value}`);
   // A stage that caps objects wants their length, and one may make consumers sign.
   const capped = stack.functions.some(({ environment }) => VARIABLES.maxObjectBytes in environment);

@@ -8,7 +8,8 @@ export interface Place {
 }
 
 export const bucketArn = (name: string) => `arn:aws:s3:::${name}`;
-export const queueArn = ({ accountId, region }: Place, name: string) => `arn:aws:sqs:${region}:${accountId}:${name}`;
+export const queueArn = ({ accountId, region }: Place, name: string) =>
+  `arn:aws:sqs:${region}:${accountId}:${name}`;
 export const functionArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:lambda:${region}:${accountId}:function:${name}`;
 export const logGroupArn = ({ accountId, region }: Place, name: string) =>

@@ -1,3 +1,4 @@
+import { Fn, Token } from "cdktf";
 import { ACTIONS, type Role } from "../functions/sign-url/actions";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { LIMITS } from "../functions/sign-url/limits";
@@ -14,16 +15,16 @@ export interface Statement {
   readonly Condition?: Condition;
 }
 
-export interface PolicyDocument {
-  readonly Version: "2012-10-17";
-  readonly Statement: readonly Statement[];
+/**
+ * A policy document in JSON. It stands in the plan as it is, unless a statement holds a reference, which only
+ * Terraform's own jsonencode can put into JSON.
+ */
+export function policyJson(statements: readonly Statement[]): string {
+  // Without the version, the provider waits for ever for SQS to give the policy back unchanged.
+  const document = { Version: "2012-10-17", Statement: statements };
+  const json = JSON.stringify(document);
+  return Token.isUnresolved(json) ? Fn.jsonencode(document) : json;
 }
-
-/** A policy document. Without the version, the provider waits for ever for SQS to give the policy back unchanged. */
-export const policyDocument = (statements: readonly Statement[]): PolicyDocument => ({
-  Version: "2012-10-17",
-  Statement: statements,
-});
 
 /** The age at which the content bucket refuses a signature, in milliseconds as S3 counts it. */
 export const MAX_SIGNATURE_AGE = String(LIMITS.maxExpirySeconds * 1000);

@@ -1,9 +1,9 @@
-import { Fn, TerraformOutput } from "cdktf";
+import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { Queue } from "./constructs/queue";
 import { Trail } from "./constructs/trail";
-import { type Statement, policyDocument } from "./policy";
+import { type Statement, policyJson } from "./policy";
 import { ConfigurationError, type StageConfig } from "./stage";
 import { UploadFormStack } from "./upload-form-stack";
 
@@ -41,8 +41,8 @@ export class ProducerConsumerStack extends UploadFormStack {
       dead_letter_queue_url: this.queue.deadLetterQueue.url,
       dead_letter_queue_arn: this.queue.deadLetterQueue.arn,
       trail_arn: this.trail.trail.arn,
-      consumer_policy_json: this.policyJson(this.consumerStatements()),
-      operator_policy_json: this.policyJson(this.operatorStatements()),
+      consumer_policy_json: policyJson(this.consumerStatements()),
+      operator_policy_json: policyJson(this.operatorStatements()),
     };
     for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });
   }
@@ -68,7 +68,12 @@ export class ProducerConsumerStack extends UploadFormStack {
       {
         Sid: "ConsumeQueue",
         Effect: "Allow",
-        Action: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+        Action: [
+          "sqs:ReceiveMessage",
+          "sqs:DeleteMessage",
+          "sqs:ChangeMessageVisibility",
+          "sqs:GetQueueAttributes",
+        ],
         Resource: this.queue.arn,
       },
       ...(this.config.consumerAuthorization === "AWS_IAM" ? [this.api.invokeStatement(["consumer"])] : []),
@@ -99,10 +104,5 @@ export class ProducerConsumerStack extends UploadFormStack {
         Resource: this.queue.arn,
       },
     ];
-  }
-
-  /** Statements may hold references, which only Terraform's own function can put into JSON. */
-  private policyJson(statements: Statement[]): string {
-    return Fn.jsonencode(policyDocument(statements));
   }
 }

@@ -17,8 +17,11 @@ export function runApp(createApp: () => App): void {
 export function reportStages(stages: readonly StageConfig[]): void {
   for (const stage of stages) {
     const name = `producer-consumer-${stage.stage}`.padEnd(24);
-    const cap = stage.maxObjectBytes === undefined ? "no cap" : `at most ${formatBytes(stage.maxObjectBytes)}`;
+    const cap =
+      stage.maxObjectBytes === undefined ? "no cap" : `at most ${formatBytes(stage.maxObjectBytes)}`;
     const worst = formatBytes(worstCaseBytesPerDay(stage));
-    console.error(`${name} objects: ${cap.padEnd(16)} at worst ${stage.throttlingRateLimit} requests/s store ${worst} a day`);
+    console.error(
+      `${name} objects: ${cap.padEnd(16)} at worst ${stage.throttlingRateLimit} requests/s store ${worst} a day`,
+    );
   }
 }

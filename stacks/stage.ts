@@ -49,7 +49,11 @@ const wholeNumber = (value: number | undefined, minimum: number, maximum: number
 
 /** Each property, whether it is fit, and what it must be. */
 const RULES: readonly [keyof StageConfig, (config: StageConfig) => boolean, string][] = [
-  ["stage", ({ stage }) => /^[a-z][a-z0-9]{1,11}$/.test(stage), "2 to 12 lower-case letters and digits, a letter first"],
+  [
+    "stage",
+    ({ stage }) => /^[a-z][a-z0-9]{1,11}$/.test(stage),
+    "2 to 12 lower-case letters and digits, a letter first",
+  ],
   ["accountId", ({ accountId }) => /^\d{12}$/.test(accountId), "the 12 digits of an AWS account"],
   [
     "region",

@@ -118,7 +118,9 @@ export class UploadFormStack extends TerraformStack {
    */
   private createSigners(): Record<Role, BundledFunction> {
     const { maxObjectBytes, reservedConcurrentExecutions } = this.config;
-    const code = bundle("functions/sign-url/index.ts", { "openapi.json": JSON.stringify(openApi(this.apiRules)) });
+    const code = bundle("functions/sign-url/index.ts", {
+      "openapi.json": JSON.stringify(openApi(this.apiRules)),
+    });
     const create = (id: string, roles: readonly Role[]) => {
       const signer = new BundledFunction(this, id, {
         functionName: this.name(id),
@@ -131,14 +133,20 @@ export class UploadFormStack extends TerraformStack {
         },
         reservedConcurrentExecutions,
       });
-      signer.grant("sign-urls", signerStatements(roles, bucketArn(this.bucketName("content")), this.place.accountId));
+      signer.grant(
+        "sign-urls",
+        signerStatements(roles, bucketArn(this.bucketName("content")), this.place.accountId),
+      );
       return signer;
     };
     if (this.config.consumerAuthorization === "NONE") {
       const signer = create("signer", ROLES);
       return { producer: signer, consumer: signer };
     }
-    return { producer: create("producer-signer", ["producer"]), consumer: create("consumer-signer", ["consumer"]) };
+    return {
+      producer: create("producer-signer", ["producer"]),
+      consumer: create("consumer-signer", ["consumer"]),
+    };
   }
 
   private contentStatements(): Statement[] {
@@ -177,4 +185,3 @@ export class UploadFormStack extends TerraformStack {
     };
   }
 }
-

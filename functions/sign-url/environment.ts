@@ -14,7 +14,11 @@ export interface Environment {
 }
 
 /** The names of the variables that the stack sets; the others are Lambda's own. */
-export const VARIABLES = { bucketName: "BUCKET_NAME", roles: "ROLES", maxObjectBytes: "MAX_OBJECT_BYTES" } as const;
+export const VARIABLES = {
+  bucketName: "BUCKET_NAME",
+  roles: "ROLES",
+  maxObjectBytes: "MAX_OBJECT_BYTES",
+} as const;
 
 /**
  * @throws Error where a variable is missing or unfit, which stops the function before its first request

@@ -7,6 +7,9 @@ export interface Schema {
   readonly [keyword: string]: unknown;
 }
 
+/** What a field that was accepted holds. */
+export type FieldValue = string | number | readonly number[] | Readonly<Record<string, string>>;
+
 /** One field of a request: what it may hold, what to say otherwise, and where it goes in the request to S3. */
 export interface Field {
   readonly description: string;
@@ -15,9 +18,9 @@ export interface Field {
   readonly mustBe: string;
   readonly accepts: (value: unknown) => boolean;
   readonly required?: boolean;
-  /** The header of the S3 request that carries the value, signed. One that ends in "-" is a prefix for a map's names. */
+  /** The header of the S3 request that carries the value, signed. Of a map, the prefix of its names' headers. */
   readonly header?: string;
-  /** The query parameter of the S3 request that carries the value, signed. */
+  /** The query parameter of the S3 request that carries the value, signed. Of a list, one URL for each item. */
   readonly query?: string;
 }
 
@@ -25,7 +28,8 @@ function integer(minimum: number, maximum: number): Pick<Field, "schema" | "must
   return {
     schema: { type: "integer", minimum, maximum },
     mustBe: `a whole number from ${minimum} to ${maximum}`,
-    accepts: (value) => Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum,
+    accepts: (value) =>
+      Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum,
   };
 }
 
@@ -84,7 +88,10 @@ export const CONTENT_TYPE: Field = {
 
 export const CHECKSUM_SHA256: Field = {
   description: "The SHA-256 of the body in base64: S3 refuses another body.",
-  ...text(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, "the base64 of a SHA-256 digest: 32 bytes, 44 characters"),
+  ...text(
+    /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/,
+    "the base64 of a SHA-256 digest: 32 bytes, 44 characters",
+  ),
   header: "x-amz-checksum-sha256",
 };
 
@@ -111,9 +118,10 @@ export const METADATA: Field = {
     const entries = Object.entries(value);
     return (
       entries.every(
-        ([name, text]) => METADATA_NAME.test(name) && typeof text === "string" && METADATA_VALUE.test(text),
+        ([name, item]) => METADATA_NAME.test(name) && typeof item === "string" && METADATA_VALUE.test(item),
       ) &&
-      entries.reduce((bytes, [name, text]) => bytes + name.length + (text as string).length, 0) <= LIMITS.metadataBytes
+      entries.reduce((bytes, [name, item]) => bytes + name.length + (item as string).length, 0) <=
+        LIMITS.metadataBytes
     );
   },
   header: "x-amz-meta-",
@@ -146,7 +154,13 @@ const PART_NUMBER = integer(1, LIMITS.partsPerUpload);
 
 export const PART_NUMBERS: Field = {
   description: "One URL for each of these parts. With checksum_sha256: one part.",
-  schema: { type: "array", items: PART_NUMBER.schema, minItems: 1, maxItems: LIMITS.partsPerCall, uniqueItems: true },
+  schema: {
+    type: "array",
+    items: PART_NUMBER.schema,
+    minItems: 1,
+    maxItems: LIMITS.partsPerCall,
+    uniqueItems: true,
+  },
   mustBe: `a list of 1 to ${LIMITS.partsPerCall} different numbers, each ${PART_NUMBER.mustBe}`,
   accepts: (value) =>
     Array.isArray(value) &&

@@ -2,7 +2,7 @@ import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { ACTIONS } from "./actions";
 import type { Environment } from "./environment";
 import { RequestError } from "./errors";
-import { NAME } from "./fields";
+import { type FieldValue, NAME } from "./fields";
 import { newKey } from "./keys";
 import { LIMITS } from "./limits";
 import { Presigner, type S3Request } from "./presigner";
@@ -11,9 +11,17 @@ import { type SignRequest, parseRequest } from "./request";
 type Json = Record<string, unknown>;
 
 /** What of a proxy event the handler reads. Nothing that it signs comes from a header. */
-export type SignEvent = Pick<APIGatewayProxyEvent, "httpMethod" | "resource" | "headers" | "body" | "isBase64Encoded">;
+export type SignEvent = Pick<
+  APIGatewayProxyEvent,
+  "httpMethod" | "resource" | "headers" | "body" | "isBase64Encoded"
+>;
 
-const answer = (statusCode: number, contentType: string, body: string, headers = {}): APIGatewayProxyResult => ({
+const answer = (
+  statusCode: number,
+  contentType: string,
+  body: string,
+  headers = {},
+): APIGatewayProxyResult => ({
   statusCode,
   headers: {
     "content-type": `${contentType}; charset=utf-8`,
@@ -42,7 +50,9 @@ export function prefersText(accept: string): boolean {
     })
     .filter(({ quality }) => quality > 0)
     .toSorted((a, b) => b.quality - a.quality);
-  const first = ranges.find(({ type }) => /^(?:text\/(?:plain|\*)|application\/(?:json|\*)|\*\/\*)$/.test(type));
+  const first = ranges.find(({ type }) =>
+    /^(?:text\/(?:plain|\*)|application\/(?:json|\*)|\*\/\*)$/.test(type),
+  );
   return first?.type.startsWith("text/") ?? false;
 }
 
@@ -55,6 +65,8 @@ function decodeBody({ body, isBase64Encoded }: SignEvent): string {
   }
 }
 
+const isList = (value: FieldValue): value is readonly number[] => Array.isArray(value);
+
 /** The S3 requests that a checked request asks for: one, or one for each part. */
 function toS3Requests({ action, fields }: SignRequest, key: string): S3Request[] {
   const query: Record<string, string> = { ...action.query };
@@ -63,17 +75,21 @@ function toS3Requests({ action, fields }: SignRequest, key: string): S3Request[]
   for (const [name, { header, query: parameter }] of Object.entries(action.fields)) {
     const value = fields[name];
     if (value === undefined) continue;
-    if (header?.endsWith("-")) {
-      for (const [suffix, text] of Object.entries(value as Record<string, string>)) headers[header + suffix] = text;
-    } else if (header) {
-      headers[header] = String(value);
-    } else if (parameter && Array.isArray(value)) {
-      variants = value.map((item) => ({ [parameter]: String(item) }));
-    } else if (parameter) {
-      query[parameter] = String(value);
+    if (typeof value !== "object") {
+      if (header) headers[header] = String(value);
+      if (parameter) query[parameter] = String(value);
+    } else if (isList(value)) {
+      variants = value.map((item) => ({ [String(parameter)]: String(item) }));
+    } else {
+      for (const [suffix, text] of Object.entries(value)) headers[`${header}${suffix}`] = text;
     }
   }
-  return variants.map((variant) => ({ method: action.method, key, query: { ...query, ...variant }, headers }));
+  return variants.map((variant) => ({
+    method: action.method,
+    key,
+    query: { ...query, ...variant },
+    headers,
+  }));
 }
 
 /**
@@ -100,9 +116,13 @@ export function createHandler(
     // A signature's date has whole seconds.
     const signedAt = Math.floor(clock().getTime() / 1000) * 1000;
     const s3Requests = toS3Requests(request, key);
-    const urls = await Promise.all(s3Requests.map((s3Request) => presigner.sign(s3Request, expiresIn, new Date(signedAt))));
+    const urls = await Promise.all(
+      s3Requests.map((s3Request) => presigner.sign(s3Request, expiresIn, new Date(signedAt))),
+    );
 
-    const accept = Object.entries(event.headers ?? {}).find(([header]) => header.toLowerCase() === "accept")?.[1];
+    const accept = Object.entries(event.headers ?? {}).find(
+      ([header]) => header.toLowerCase() === "accept",
+    )?.[1];
     if (accept && prefersText(accept)) return answer(200, "text/plain", urls.join("\n"));
     const partNumbers = fields["part_numbers"] as number[] | undefined;
     return answerJson(200, {
@@ -120,9 +140,14 @@ export function createHandler(
   async function route(event: SignEvent): Promise<APIGatewayProxyResult> {
     const path = event.resource;
     const action = path.slice(1);
-    const method = path === "/openapi.json" ? "GET" : path === "/" || Object.hasOwn(ACTIONS, action) ? "POST" : undefined;
+    const method =
+      path === "/openapi.json" ? "GET" : path === "/" || Object.hasOwn(ACTIONS, action) ? "POST" : undefined;
     if (!method) {
-      return answerError(404, "NoSuchRoute", "There is nothing here. The API: POST /, POST /<action>, GET /openapi.json.");
+      return answerError(
+        404,
+        "NoSuchRoute",
+        "There is nothing here. The API: POST /, POST /<action>, GET /openapi.json.",
+      );
     }
     if (event.httpMethod !== method) {
       return answerError(405, "MethodNotAllowed", `${path} takes ${method}.`, { allow: method });

@@ -37,14 +37,20 @@ const SCHEMAS: Json = {
         description: "For uploadPart, in place of url.",
         items: { type: "object", properties: { part_number: { type: "integer" }, url: string } },
       },
-      headers: { type: "object", description: "Send these as they are: they are signed.", additionalProperties: string },
+      headers: {
+        type: "object",
+        description: "Send these as they are: they are signed.",
+        additionalProperties: string,
+      },
       expires_at: { type: "string", description: "When the URL ends, ISO 8601 in UTC." },
     },
   },
   Error: {
     type: "object",
     required: ["error"],
-    properties: { error: { type: "object", required: ["code", "message"], properties: { code: string, message: string } } },
+    properties: {
+      error: { type: "object", required: ["code", "message"], properties: { code: string, message: string } },
+    },
   },
 };
 
@@ -56,7 +62,10 @@ const operation = (id: string, summary: string, schema: string, open: boolean): 
   ...(open ? {} : { security: [{ sigv4: [] }] }),
   requestBody: { required: true, content: json(schema) },
   responses: {
-    "200": { description: "The signed URL; with Accept: text/plain the bare URL, one a line.", content: { ...json("SignedUrl"), ...text } },
+    "200": {
+      description: "The signed URL; with Accept: text/plain the bare URL, one a line.",
+      content: { ...json("SignedUrl"), ...text },
+    },
     ...ERRORS,
   },
 });
@@ -86,7 +95,9 @@ export function openApi({ roles, maxObjectBytes }: ApiRules) {
       required: fields.filter(([, field]) => field.required).map(([field]) => field),
       properties: {
         action: { type: "string", enum: [name] },
-        ...Object.fromEntries(fields.map(([field, { schema, description }]) => [field, { ...schema, description }])),
+        ...Object.fromEntries(
+          fields.map(([field, { schema, description }]) => [field, { ...schema, description }]),
+        ),
       },
       additionalProperties: false,
     };
@@ -98,19 +109,33 @@ export function openApi({ roles, maxObjectBytes }: ApiRules) {
     get: {
       operationId: "openApi",
       summary: "This document.",
-      responses: { "200": { description: "OpenAPI 3.0.", content: { "application/json": { schema: { type: "object" } } } } },
+      responses: {
+        "200": {
+          description: "OpenAPI 3.0.",
+          content: { "application/json": { schema: { type: "object" } } },
+        },
+      },
     },
   };
   return {
     openapi: "3.0.1",
-    info: { title: "Tweedle", version: "1", description: "Pre-signed URLs for messages that are too big for a queue." },
+    info: {
+      title: "Tweedle",
+      version: "1",
+      description: "Pre-signed URLs for messages that are too big for a queue.",
+    },
     servers: [{ url: "." }],
     paths,
     components: {
       schemas,
       securitySchemes: {
         // API Gateway's way to say AWS_IAM: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authtype.html
-        sigv4: { type: "apiKey", name: "Authorization", in: "header", "x-amazon-apigateway-authtype": "awsSigv4" },
+        sigv4: {
+          type: "apiKey",
+          name: "Authorization",
+          in: "header",
+          "x-amazon-apigateway-authtype": "awsSigv4",
+        },
       },
     },
   };

@@ -42,7 +42,11 @@ export class Presigner {
    * @param expiresIn how long the URL lives, in seconds
    * @param signingDate when that time begins
    */
-  async sign({ method, key, query, headers }: S3Request, expiresIn: number, signingDate: Date): Promise<string> {
+  async sign(
+    { method, key, query, headers }: S3Request,
+    expiresIn: number,
+    signingDate: Date,
+  ): Promise<string> {
     // Unsigned, a header binds nothing; hoisted into the query, S3 does not check a body against it.
     const names = Object.keys(headers);
     const { protocol, hostname, path, ...signed } = await this.#presigner.presign(
@@ -53,9 +57,16 @@ export class Presigner {
         query: { ...query },
         headers: { ...headers },
       },
-      { expiresIn, signingDate, signableHeaders: new Set(["host", ...names]), unhoistableHeaders: new Set(names) },
+      {
+        expiresIn,
+        signingDate,
+        signableHeaders: new Set(["host", ...names]),
+        unhoistableHeaders: new Set(names),
+      },
     );
-    const search = Object.entries(signed.query ?? {}).map(([name, value]) => `${encode(name)}=${encode(String(value))}`);
+    const search = Object.entries(signed.query ?? {}).map(
+      ([name, value]) => `${encode(name)}=${encode(String(value))}`,
+    );
     return `${protocol}//${hostname}${signed.port ? `:${signed.port}` : ""}${path}?${search.join("&")}`;
   }
 }

@@ -1,12 +1,13 @@
 import { ACTIONS, type Action, type Role, fieldsOf } from "./actions";
 import { RequestError } from "./errors";
+import type { FieldValue } from "./fields";
 import { LIMITS } from "./limits";
 
 /** A request that has been checked: every field is known to the action and fit for S3. */
 export interface SignRequest {
   readonly name: string;
   readonly action: Action;
-  readonly fields: Readonly<Record<string, unknown>>;
+  readonly fields: Readonly<Record<string, FieldValue | undefined>>;
 }
 
 /** What of the stage a request is checked against. */
@@ -16,7 +17,8 @@ export interface StageRules {
 }
 
 /** "object_key" as error codes name it: "ObjectKey". */
-const pascalCase = (field: string) => field.replace(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+const pascalCase = (field: string) =>
+  field.replace(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /** A value as an error quotes it: short, on one line, and unable to break the answer. */
 function quote(value: unknown): string {
@@ -105,13 +107,29 @@ export function parseRequest(pathAction: string | undefined, body: string, stage
       `${field} must be ${rule.mustBe}, not ${quote(value)}.`,
     );
   }
-  const parts = fields["part_numbers"];
-  if (fields["checksum_sha256"] !== undefined && Array.isArray(parts) && parts.length > 1) {
+  refuseUnfitParts(fields, stage.maxObjectBytes);
+  return { name, action, fields: fields as SignRequest["fields"] };
+}
+
+/** What holds between the fields of uploadPart, each of which is fit by itself. */
+function refuseUnfitParts(
+  fields: Readonly<Record<string, unknown>>,
+  maxObjectBytes: number | undefined,
+): void {
+  const { part_numbers: parts, checksum_sha256: digest, content_length: length } = fields;
+  if (!Array.isArray(parts)) return;
+  if (digest !== undefined && parts.length > 1) {
     throw new RequestError(
       400,
       "InvalidPartNumbers",
       "part_numbers must name one part where checksum_sha256 is given: a digest belongs to one part.",
     );
   }
-  return { name, action, fields };
+  if (maxObjectBytes !== undefined && parts.length * (length as number) > maxObjectBytes) {
+    throw new RequestError(
+      413,
+      "EntityTooLarge",
+      `${parts.length} parts of ${length as number} bytes are over the ${maxObjectBytes} bytes that an object may have here.`,
+    );
+  }
 }

@@ -13,7 +13,11 @@ export interface AccessLogBucketProps {
 
 /** The bucket that S3 writes the other buckets' access logs to, kept for 365 days. Its own accesses are not logged. */
 export class AccessLogBucket extends PrivateBucket {
-  constructor(scope: Construct, id: string, { bucketName, accountId, sources, forceDestroy }: AccessLogBucketProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { bucketName, accountId, sources, forceDestroy }: AccessLogBucketProps,
+  ) {
     super(scope, id, {
       bucketName,
       expirationDays: 365,

@@ -6,7 +6,7 @@ import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { App, AssetType, TerraformAsset } from "cdktf";
 import { Construct } from "constructs";
 import { type Place, functionArn, logGroupArn } from "../arns";
-import { type Statement, policyDocument } from "../policy";
+import { type Statement, policyJson } from "../policy";
 import { type Bundle, writeBundle } from "./bundle";
 
 export interface BundledFunctionProps {
@@ -46,7 +46,9 @@ export class BundledFunction extends Construct {
       name: functionName,
       assumeRolePolicy: JSON.stringify({
         Version: "2012-10-17",
-        Statement: [{ Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" }],
+        Statement: [
+          { Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" },
+        ],
       }),
     });
     const logs = this.grant("write-logs", [
@@ -92,7 +94,7 @@ export class BundledFunction extends Construct {
     return new IamRolePolicy(this, id, {
       name: id,
       role: this.role.id,
-      policy: JSON.stringify(policyDocument(statements)),
+      policy: policyJson(statements),
     });
   }
 }

@@ -13,7 +13,7 @@ import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versionin
 import type { ITerraformDependable, TerraformResource } from "cdktf";
 import { Construct } from "constructs";
 import { bucketArn } from "../arns";
-import { type Statement, policyDocument } from "../policy";
+import { type Statement, policyJson } from "../policy";
 
 export interface PrivateBucketProps {
   /** Without dots: a bucket's name is part of a host name that a wildcard certificate must cover. */
@@ -78,7 +78,7 @@ export class PrivateBucket extends Construct {
     });
     last = new S3BucketPolicy(this, "policy", {
       ...next(),
-      policy: JSON.stringify(policyDocument([...this.commonStatements(), ...(props.statements ?? [])])),
+      policy: policyJson([...this.commonStatements(), ...(props.statements ?? [])]),
     });
     last = new S3BucketLifecycleConfiguration(this, "lifecycle", {
       ...next(),
@@ -121,7 +121,11 @@ export class PrivateBucket extends Construct {
   }
 
   private commonStatements(): Statement[] {
-    const deny = (Sid: string, Action: string, Condition: NonNullable<Statement["Condition"]>): Statement => ({
+    const deny = (
+      Sid: string,
+      Action: string,
+      Condition: NonNullable<Statement["Condition"]>,
+    ): Statement => ({
       Sid,
       Effect: "Deny",
       Principal: { AWS: "*" },

@@ -3,7 +3,7 @@ import { S3BucketNotification } from "@cdktf/provider-aws/lib/s3-bucket-notifica
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { Construct } from "constructs";
 import { type Place, queueArn } from "../arns";
-import { type Statement, policyDocument } from "../policy";
+import { type Statement, policyJson } from "../policy";
 import { ConfigurationError } from "../stage";
 import type { BundledFunction } from "./bundled-function";
 import type { PrivateBucket } from "./private-bucket";
@@ -50,7 +50,9 @@ export class Queue extends Construct {
     this.deadLetterRetentionSeconds = props.deadLetterRetentionSeconds ?? 14 * DAYS;
     // Fewer, and a short outage makes dead letters of good messages; more, and a poison message costs too much.
     if (!Number.isInteger(maxReceiveCount) || maxReceiveCount < 5 || maxReceiveCount > 10) {
-      throw new ConfigurationError(`Queue ${queueName}: maxReceiveCount must be from 5 to 10, not ${maxReceiveCount}.`);
+      throw new ConfigurationError(
+        `Queue ${queueName}: maxReceiveCount must be from 5 to 10, not ${maxReceiveCount}.`,
+      );
     }
     const deadLetterName = `${queueName}-dead-letter`;
     this.arn = queueArn(place, queueName);
@@ -62,7 +64,7 @@ export class Queue extends Construct {
       name: deadLetterName,
       messageRetentionSeconds: this.deadLetterRetentionSeconds,
       redriveAllowPolicy: JSON.stringify({ redrivePermission: "byQueue", sourceQueueArns: [this.arn] }),
-      policy: JSON.stringify(policyDocument([denyPlainHttp(this.deadLetterArn)])),
+      policy: policyJson([denyPlainHttp(this.deadLetterArn)]),
     });
     this.queue = new SqsQueue(this, "queue", {
       ...common,
@@ -71,22 +73,20 @@ export class Queue extends Construct {
       visibilityTimeoutSeconds: this.visibilityTimeoutSeconds,
       redrivePolicy: JSON.stringify({ deadLetterTargetArn: this.deadLetterArn, maxReceiveCount }),
       // https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
-      policy: JSON.stringify(
-        policyDocument([
-          {
-            Sid: "AnnounceObjects",
-            Effect: "Allow",
-            Principal: { Service: "s3.amazonaws.com" },
-            Action: "sqs:SendMessage",
-            Resource: this.arn,
-            Condition: {
-              ArnEquals: { "aws:SourceArn": source.arn },
-              StringEquals: { "aws:SourceAccount": place.accountId },
-            },
+      policy: policyJson([
+        {
+          Sid: "AnnounceObjects",
+          Effect: "Allow",
+          Principal: { Service: "s3.amazonaws.com" },
+          Action: "sqs:SendMessage",
+          Resource: this.arn,
+          Condition: {
+            ArnEquals: { "aws:SourceArn": source.arn },
+            StringEquals: { "aws:SourceAccount": place.accountId },
           },
-          denyPlainHttp(this.arn),
-        ]),
-      ),
+        },
+        denyPlainHttp(this.arn),
+      ]),
       dependsOn: [this.deadLetterQueue],
     });
     // The one notification resource of the bucket: a second would replace it.
@@ -103,7 +103,10 @@ export class Queue extends Construct {
    * @param batchSize messages a call, at most. The function says which of them failed.
    * @throws ConfigurationError where a call may outlast the messages' visibility timeout
    */
-  addConsumer(consumer: BundledFunction, { batchSize = 10 }: { batchSize?: number } = {}): LambdaEventSourceMapping {
+  addConsumer(
+    consumer: BundledFunction,
+    { batchSize = 10 }: { batchSize?: number } = {},
+  ): LambdaEventSourceMapping {
     // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     const least = 6 * consumer.timeoutSeconds;
     if (this.visibilityTimeoutSeconds < least) {
@@ -116,7 +119,12 @@ export class Queue extends Construct {
       {
         Sid: "ConsumeQueue",
         Effect: "Allow",
-        Action: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+        Action: [
+          "sqs:ReceiveMessage",
+          "sqs:DeleteMessage",
+          "sqs:ChangeMessageVisibility",
+          "sqs:GetQueueAttributes",
+        ],
         Resource: this.arn,
       },
     ]);

@@ -49,7 +49,9 @@ export class Trail extends Construct {
           Principal: principal,
           Action: "s3:PutObject",
           Resource: `${bucketArn(bucketName)}/AWSLogs/${place.accountId}/*`,
-          Condition: { StringEquals: { "aws:SourceArn": this.arn, "s3:x-amz-acl": "bucket-owner-full-control" } },
+          Condition: {
+            StringEquals: { "aws:SourceArn": this.arn, "s3:x-amz-acl": "bucket-owner-full-control" },
+          },
         },
       ],
     });

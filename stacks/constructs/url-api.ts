@@ -55,10 +55,16 @@ const GATEWAY_RESPONSES = {
   DEFAULT_4XX: gatewayResponse('"$context.error.responseType"', "$context.error.messageString"),
   DEFAULT_5XX: gatewayResponse('"InternalError"', '"Something broke on our side. Try again."'),
   // A signature that is missing, or may not do this.
-  MISSING_AUTHENTICATION_TOKEN: gatewayResponse('"AccessDenied"', '"Sign this request with AWS Signature Version 4."'),
+  MISSING_AUTHENTICATION_TOKEN: gatewayResponse(
+    '"AccessDenied"',
+    '"Sign this request with AWS Signature Version 4."',
+  ),
   ACCESS_DENIED: gatewayResponse('"AccessDenied"', '"These credentials may not make this request."'),
   THROTTLED: gatewayResponse('"TooManyRequests"', '"Too many requests at once. Try again."'),
-  REQUEST_TOO_LARGE: gatewayResponse('"RequestTooLarge"', '"The payload goes to the URL that this API answers."'),
+  REQUEST_TOO_LARGE: gatewayResponse(
+    '"RequestTooLarge"',
+    '"The payload goes to the URL that this API answers."',
+  ),
   // Only mock integrations look at the content type.
   UNSUPPORTED_MEDIA_TYPE: gatewayResponse('"NoSuchRoute"', NO_SUCH_ROUTE, 404),
 };
@@ -72,7 +78,10 @@ function mock(statusCode: 404 | 405, code: string, message: string, allow?: stri
   const request = `{"statusCode": ${statusCode}}`;
   return {
     responses: {
-      [statusCode]: { description: code, ...(allow && { headers: { Allow: { schema: { type: "string" } } } }) },
+      [statusCode]: {
+        description: code,
+        ...(allow && { headers: { Allow: { schema: { type: "string" } } } }),
+      },
     },
     "x-amazon-apigateway-integration": {
       type: "mock",
