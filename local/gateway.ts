@@ -165,8 +165,8 @@ async function respond(
     if (known !== error) console.error(error);
     answer = gatewayAnswer(options.definition, known, requestId);
   }
-  // What is left of a body that was too large is not read.
-  if (!request.complete) response.setHeader("connection", "close");
+  // What is left of a body that was not read is dropped: a caller that is still sending would miss the answer.
+  request.resume();
   response.writeHead(answer.statusCode, { ...answer.headers, "x-amzn-requestid": requestId });
   response.end(request.method === "HEAD" ? undefined : answer.body);
   options.onStep?.({ kind: "passed-on", statusCode: answer.statusCode });
@@ -203,7 +203,7 @@ async function handle(
 async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > MAX_BODY) throw new GatewayError("REQUEST_TOO_LARGE", 413, "Request Too Long");
     chunks.push(chunk);

@@ -30,8 +30,8 @@ export interface Part {
 const MIN_PART_BYTES = 5 * 1024 ** 2;
 const VERSION_HEADER = "x-amz-version-id";
 
-/** A file's name has at most 255 bytes, a segment of a key up to 1,024; the store adds a suffix of its own. */
-const SEGMENT_BYTES = 200;
+/** A file's name has at most 255 bytes, a segment of a key up to 1,024; the store adds suffixes of up to 60. */
+const SEGMENT_BYTES = 180;
 const CUT = "\u0001/";
 
 function cutSegments(key: string): string {

@@ -138,6 +138,8 @@ function guard({ buckets, accountId, principals }: S3Options, store: S3rver.Stor
     if (context.method === "OPTIONS") return await next();
     const [, bucketName = "", ...segments] = context.path.split("/").map(decodeURIComponent);
     const key = segments.join("/");
+    // SDKs sign "/bucket/" where s3rver computes "/bucket"; of a virtual host, it puts these the other way round.
+    if (context.path === `/${bucketName}/`) Object.assign(context, { mountPath: "/" }).state.vhost = true;
     const bucket = buckets.find(({ name }) => name === bucketName);
     const principal = principals.find(({ accessKeyId }) => accessKeyId === signerOf(context));
     if (!principal) throw signerOf(context) ? invalidKey() : denied();

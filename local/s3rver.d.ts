@@ -11,6 +11,7 @@ declare module "@20minutes/s3rver" {
       readonly query: Readonly<Record<string, string>>;
       readonly headers: Record<string, string | undefined>;
       readonly req: IncomingMessage;
+      readonly state: Record<string, unknown>;
       status: number;
       body: unknown;
       set(header: string, value: string): void;

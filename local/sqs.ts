@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener } from "node:http";
 import { Readable } from "node:stream";
 import { createRequestHandler } from "local-aws-sqs";
+import { currentResponse, mendQueue } from "./sqs-queue";
 import { HOST, close, listen, urlOf } from "./server";
 import type { StackQueue } from "./stack";
 
@@ -20,24 +21,26 @@ export interface LocalSqs {
 
 /** SQS on this machine: local-aws-sqs, with the stack's queues. Like any local SQS it serves whoever reaches it. */
 export async function startSqs({ queues, region, accountId, port }: SqsOptions): Promise<LocalSqs> {
-  let handler: RequestListener = () => {};
-  const server = await listen((request, response) => handler(request, response), port, "SQS");
-  const endpoint = urlOf(server);
-  const { requestHandler } = createRequestHandler({
+  const { service, requestHandler } = createRequestHandler({
     region,
     accountId,
     hostname: HOST,
-    port: Number(new URL(endpoint).port),
+    port: 0,
     // The dead-letter queue first: the other's redrive policy must find it.
     queues: queues
       .toSorted((a, b) => Number("RedrivePolicy" in a.attributes) - Number("RedrivePolicy" in b.attributes))
       .map(({ name, attributes }) => ({ QueueName: name, Attributes: attributes })),
   });
-  handler = (request, response) => {
+  for (const queue of service.Queues) mendQueue(queue);
+  const handle: RequestListener = (request, response) => {
     withAttributeNames(request)
-      .then((mended) => requestHandler(mended, response))
+      .then((mended) => currentResponse.run(response, () => requestHandler(mended, response)))
       .catch((error: unknown) => response.writeHead(400).end(String(error)));
   };
+  const server = await listen(handle, port, "SQS");
+  const endpoint = urlOf(server);
+  // Part of the queues' URLs.
+  service.PORT = Number(new URL(endpoint).port);
   const queueUrl = (arn: string) => `${endpoint}/${accountId}/${arn.split(":").at(-1)}`;
   return {
     endpoint,

@@ -1,0 +1,215 @@
+import { SignatureV4 } from "@smithy/signature-v4";
+import { Sha256 } from "../../functions/sign-url/sha256";
+import { CREDENTIALS, type Chain, start } from "../../local/chain";
+import { startGateway } from "../../local/gateway";
+import { ask, synthesize } from "./tools";
+
+const stackOf = synthesize();
+let open: Chain;
+let signing: Chain;
+
+beforeAll(async () => {
+  [open, signing] = await Promise.all([start({ stack: stackOf("dev") }), start({ stack: stackOf("test") })]);
+});
+
+afterAll(() => Promise.all([open.stop(), signing.stop()]));
+
+const KEY = "input/6f1c2f6e-0a4b-4c1d-9e2f-0123456789ab/cat.jpg";
+
+async function signed(
+  url: string,
+  body: string,
+  changes: Partial<typeof CREDENTIALS> & { service?: string } = {},
+) {
+  const { host, hostname, protocol, pathname: path } = new URL(url);
+  const { service = "execute-api", ...credentials } = changes;
+  const signer = new SignatureV4({
+    service,
+    region: "eu-central-1",
+    credentials: { ...CREDENTIALS, ...credentials },
+    sha256: Sha256,
+  });
+  const { headers } = await signer.sign({
+    method: "POST",
+    protocol,
+    hostname,
+    path,
+    headers: { host },
+    body,
+  });
+  return headers;
+}
+
+describe("a stage whose consumers sign", () => {
+  const body = JSON.stringify({ object_key: KEY });
+  const post = (headers: Record<string, string>, sent = body) =>
+    fetch(`${signing.apiUrl}/getObject`, { method: "POST", body: sent, headers });
+
+  test("answers a request that is signed", async () => {
+    const response = await post(await signed(`${signing.apiUrl}/getObject`, body));
+    expect([response.status, ((await response.json()) as { object_key: string }).object_key]).toEqual([
+      200,
+      KEY,
+    ]);
+  });
+
+  test("refuses one that is not, or that was changed, or by another key, or for another service", async () => {
+    const url = `${signing.apiUrl}/getObject`;
+    const good = await signed(url, body);
+    const refused: [string, Record<string, string>, string?][] = [
+      ["no signature", {}],
+      ["another body", good, JSON.stringify({ object_key: KEY, expires_in: 900 })],
+      ["another date", { ...good, "x-amz-date": "20200101T000000Z" }],
+      ["another secret", await signed(url, body, { secretAccessKey: "x" as never })],
+      ["another key", await signed(url, body, { accessKeyId: "x" as never })],
+      ["another service", await signed(url, body, { service: "s3" })],
+      ["another path", await signed(`${signing.apiUrl}/headObject`, body)],
+      ["no header to speak of", { authorization: "AWS4-HMAC-SHA256 nonsense" }],
+    ];
+    for (const [what, headers, sent] of refused) {
+      const response = await post(headers, sent);
+      const { error } = (await response.json()) as { error: { code: string; request_id: string } };
+      expect([what, response.status, typeof error.code, typeof error.request_id]).toEqual([
+        what,
+        403,
+        "string",
+        "string",
+      ]);
+    }
+  });
+
+  test("refuses the consumer's actions on POST /, and takes the producer's unsigned", async () => {
+    const refused = await ask(signing, "/", { action: "getObject", object_key: KEY });
+    expect([refused.status, refused.error.code]).toEqual([403, "ActionNotAllowed"]);
+    expect(
+      (await ask(signing, "/", { action: "putObject", object_key: "a", content_length: 1 })).status,
+    ).toBe(200);
+  });
+
+  test("says so in its description", async () => {
+    const read = async (chain: Chain) =>
+      (await (await fetch(`${chain.apiUrl}/openapi.json`)).json()) as {
+        paths: Record<string, { post?: { security?: unknown } }>;
+      };
+    const [without, withSecurity] = await Promise.all([read(open), read(signing)]);
+    const secured = (paths: (typeof without)["paths"]) =>
+      Object.keys(paths).filter((path) => paths[path]?.post?.security !== undefined);
+    expect(secured(without.paths)).toEqual([]);
+    expect(secured(withSecurity.paths)).toEqual(["/getObject", "/headObject", "/deleteObject"]);
+  });
+});
+
+describe("the gateway", () => {
+  test.each([
+    ["GET", "/nope", 404, "NoSuchRoute", null],
+    ["POST", "/putobject", 404, "NoSuchRoute", null],
+    ["POST", "/putObject/more", 404, "NoSuchRoute", null],
+    ["GET", "/putObject", 405, "MethodNotAllowed", "POST"],
+    ["DELETE", "", 405, "MethodNotAllowed", "POST"],
+    ["POST", "/openapi.json", 405, "MethodNotAllowed", "GET"],
+  ])("answers %s %s with %i in our JSON", async (method, path, status, code, allow) => {
+    const response = await fetch(open.apiUrl + path, { method });
+    const { error } = (await response.json()) as { error: object };
+    expect([response.status, response.headers.get("allow")]).toEqual([status, allow]);
+    expect(error).toEqual({
+      code,
+      message: expect.any(String),
+      request_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
+  });
+
+  test("refuses a body over 10 MB without keeping it, and goes on", async () => {
+    const response = await fetch(open.apiUrl, { method: "POST", body: Buffer.alloc(20 * 1024 ** 2) });
+    expect(response.status).toBe(413);
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect((await ask(open, "", { action: "putObject", object_key: "a" })).status).toBe(200);
+  });
+
+  test("takes the stage alone and with a slash for POST /, and knows no other stage", async () => {
+    const { origin } = new URL(open.apiUrl);
+    const body = JSON.stringify({ action: "putObject", object_key: "a" });
+    const post = async (path: string) => (await fetch(origin + path, { method: "POST", body })).status;
+    expect([await post("/dev"), await post("/dev/"), await post("/prod"), await post("/device")]).toEqual([
+      200, 200, 403, 403,
+    ]);
+  });
+
+  test("has nothing from the request in a URL that it passes on", async () => {
+    const { url } = await ask(
+      open,
+      "/putObject",
+      { object_key: "a" },
+      { "x-forwarded-host": "evil.example", forwarded: "host=evil.example" },
+    );
+    expect(new URL(url).origin).toBe(open.s3Endpoint);
+  });
+});
+
+describe("a gateway of its own", () => {
+  const integration = {
+    type: "aws_proxy",
+    uri: "arn:aws:apigateway:r:lambda:path/x/functions/arn:aws:lambda:f/invocations",
+  };
+  const options = (invoke: () => Promise<unknown>, changes = {}) => ({
+    definition: { paths: { "/": { post: { "x-amazon-apigateway-integration": integration } } } },
+    apiId: "local",
+    accountId: "123456789012",
+    region: "eu-central-1",
+    stageName: "x",
+    functions: new Map([["arn:aws:lambda:f", { invoke, stop: () => {} }]]),
+    throttling: { rateLimit: 1000, burstLimit: 1000 },
+    secretOf: () => undefined,
+    port: 0,
+    ...changes,
+  });
+  const statusOf = async (invoke: () => Promise<unknown>, changes = {}) => {
+    const log = jest.spyOn(console, "error").mockImplementation(() => {});
+    const gateway = await startGateway(options(invoke, changes));
+    const response = await fetch(gateway.url, { method: "POST" });
+    await gateway.stop();
+    log.mockRestore();
+    return response.status;
+  };
+
+  test("answers 502 where the function throws, or answers in another form", async () => {
+    expect(await statusOf(() => Promise.reject(new Error("no")))).toBe(502);
+    expect(await statusOf(() => Promise.resolve("hello"))).toBe(502);
+    expect(await statusOf(() => Promise.resolve({ statusCode: "200" }))).toBe(502);
+    expect(await statusOf(() => Promise.resolve({ statusCode: 204 }))).toBe(204);
+  });
+
+  test("answers 504 where the function takes longer than the integration allows", async () => {
+    const slow = { "x-amazon-apigateway-integration": { ...integration, timeoutInMillis: 10 } };
+    const definition = { paths: { "/": { post: slow } } };
+    expect(await statusOf(() => new Promise(() => {}), { definition })).toBe(504);
+  });
+
+  test("throttles by rate and burst", async () => {
+    const throttling = { rateLimit: 0.001, burstLimit: 3 };
+    const gateway = await startGateway(options(() => Promise.resolve({ statusCode: 200 }), { throttling }));
+    const statuses = [];
+    for (let request = 0; request < 5; request += 1) {
+      statuses.push((await fetch(gateway.url, { method: "POST" })).status);
+    }
+    expect(statuses).toEqual([200, 200, 200, 429, 429]);
+    await gateway.stop();
+  });
+
+  test("does not start with what it cannot do", async () => {
+    const withOperation = (operation: object) =>
+      startGateway(
+        options(() => Promise.resolve({}), { definition: { paths: { "/": { post: operation } } } }),
+      );
+    await expect(withOperation({ "x-amazon-apigateway-integration": { type: "http" } })).rejects.toThrow(
+      /integration http/,
+    );
+    await expect(
+      withOperation({
+        "x-amazon-apigateway-integration": { ...integration, uri: "functions/arn:other/invocations" },
+      }),
+    ).rejects.toThrow(/no function arn:other/);
+    await expect(
+      withOperation({ "x-amazon-apigateway-integration": integration, security: [{ cognito: [] }] }),
+    ).rejects.toThrow(/cognito/);
+  });
+});

@@ -1,0 +1,70 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { ServerResponse } from "node:http";
+import type { createRequestHandler } from "local-aws-sqs";
+
+type Queue = ReturnType<typeof createRequestHandler>["service"]["Queues"][number];
+
+/** A message as local-aws-sqs keeps it. */
+interface Item {
+  readonly record: { ReceiptHandle: string; readonly attributes: { ApproximateReceiveCount: string } };
+}
+
+interface ReceiveOptions {
+  readonly MaxNumberOfMessages?: number;
+  readonly WaitTimeSeconds?: number;
+  readonly VisibilityTimeout?: number;
+}
+
+/** The response to the request on whose behalf a queue works. */
+export const currentResponse = new AsyncLocalStorage<ServerResponse>();
+
+/** Mends where local-aws-sqs's queues are not like SQS's. */
+export function mendQueue(queue: Queue): void {
+  const items = new Set<Item>();
+  const find = (receiptHandle: string) =>
+    [...items].find(({ record }) => record.ReceiptHandle === receiptHandle);
+
+  const newRecord = queue.newRecord;
+  queue.newRecord = (message, delay) => {
+    const item = newRecord(message, delay) as Item;
+    items.add(item);
+    return item;
+  };
+  const remove = queue.delete.bind(queue);
+  queue.delete = (receiptHandle) => {
+    const item = find(receiptHandle);
+    if (item) items.delete(item);
+    return remove(receiptHandle);
+  };
+
+  // It counts a change of visibility as a receive: a heartbeat would make dead letters.
+  const changeVisibility = queue.changeVisibility.bind(queue);
+  queue.changeVisibility = (receiptHandle, timeout) => {
+    const changed = changeVisibility(receiptHandle, timeout);
+    const item = find(receiptHandle);
+    if (item) countReceives(item, -1);
+    return changed;
+  };
+
+  const receive = queue.receive.bind(queue);
+  queue.receive = async ({ MaxNumberOfMessages: max = 1, ...options }: ReceiveOptions) => {
+    // It waits until it has as many as were asked for; SQS answers once it has any.
+    const messages = (await receive({ ...options, MaxNumberOfMessages: 1 })) as Item["record"][];
+    if (messages.length > 0 && max > 1) {
+      messages.push(...(await receive({ ...options, MaxNumberOfMessages: max - 1, WaitTimeSeconds: 0 })));
+    }
+    // A consumer that went away while it polled has received nothing.
+    const response = currentResponse.getStore();
+    if (!response?.destroyed || response.writableFinished) return messages;
+    for (const { ReceiptHandle } of messages) {
+      const item = find(ReceiptHandle);
+      if (item) countReceives(item, -1);
+      queue.changeVisibility(ReceiptHandle, "0");
+    }
+    return [];
+  };
+}
+
+function countReceives({ record: { attributes } }: Item, difference: number): void {
+  attributes.ApproximateReceiveCount = String(Number(attributes.ApproximateReceiveCount) + difference);
+}
