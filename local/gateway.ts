@@ -99,7 +99,7 @@ class GatewayError extends Error {
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   assertSupported(options);
-  const take = tokenBucket(options.throttling);
+  const take = throttle(options.throttling);
   const server = await listen(
     (request, response) => {
       void respond(options, take, request, response);
@@ -135,23 +135,23 @@ function assertSupported({ definition, functions }: GatewayOptions): void {
 const functionArn = ({ uri }: Integration) =>
   /functions\/(arn:[^/]+)\/invocations$/.exec(uri ?? "")?.[1] ?? "";
 
-/** The token bucket that API Gateway throttles by. */
-function tokenBucket({ rateLimit, burstLimit }: GatewayOptions["throttling"]): () => boolean {
-  let tokens = burstLimit;
-  let filledAt = performance.now();
-  return () => {
+/** Whether a method may take one more request. API Gateway has a token bucket for each method. */
+type Throttle = (method: string) => boolean;
+
+function throttle({ rateLimit, burstLimit }: GatewayOptions["throttling"]): Throttle {
+  const buckets = new Map<string, { tokens: number; filledAt: number }>();
+  return (method) => {
     const now = performance.now();
-    tokens = Math.min(burstLimit, tokens + ((now - filledAt) / 1000) * rateLimit);
-    filledAt = now;
-    if (tokens < 1) return false;
-    tokens -= 1;
-    return true;
+    const { tokens, filledAt } = buckets.get(method) ?? { tokens: burstLimit, filledAt: now };
+    const filled = Math.min(burstLimit, tokens + ((now - filledAt) / 1000) * rateLimit);
+    buckets.set(method, { tokens: filled < 1 ? filled : filled - 1, filledAt: now });
+    return filled >= 1;
   };
 }
 
 async function respond(
   options: GatewayOptions,
-  take: () => boolean,
+  take: Throttle,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -174,7 +174,7 @@ async function respond(
 
 async function handle(
   options: GatewayOptions,
-  take: () => boolean,
+  take: Throttle,
   request: IncomingMessage,
   requestId: string,
 ): Promise<Answer> {
@@ -193,7 +193,7 @@ async function handle(
   if (!operation || !integration) {
     throw new GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token");
   }
-  if (!take()) throw new GatewayError("THROTTLED", 429, "Too Many Requests");
+  if (!take(`${request.method} ${resource}`)) throw new GatewayError("THROTTLED", 429, "Too Many Requests");
   const body = await readBody(request);
   if (operation.security?.length) authorize(options, request, url, body);
   if (integration.type === "mock") return mockAnswer(integration, request, requestId);

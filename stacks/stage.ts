@@ -1,3 +1,4 @@
+import { ACTIONS } from "../functions/sign-url/actions";
 import { LIMITS } from "../functions/sign-url/limits";
 
 /** One stage of Tweedle: what may differ between dev, test and prod, and nothing else. */
@@ -18,12 +19,12 @@ export interface StageConfig {
    * @default what S3 allows, about 50 TB, and the length may be left out
    */
   readonly maxObjectBytes?: number;
-  /** Requests a second that the API takes on average; more are told 429. */
+  /** Requests a second that each method of the API takes on average; more are told 429. */
   readonly throttlingRateLimit: number;
   /** Requests at once that the API takes beyond that. */
   readonly throttlingBurstLimit: number;
   /**
-   * Instances that a signer may have at once, taken from the account's concurrency.
+   * Instances that each signer may have at once, taken from the account's concurrency.
    * @default none reserved: a new account has none to give
    */
   readonly reservedConcurrentExecutions?: number;
@@ -44,71 +45,82 @@ export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
 }
 
-const wholeNumber = (value: number | undefined, minimum: number, maximum: number) =>
-  value === undefined || (Number.isInteger(value) && value >= minimum && value <= maximum);
+// Nothing checks the types of an app that tsx runs, so these do.
+const text = (value: unknown, pattern: RegExp) => typeof value === "string" && pattern.test(value);
+const whole = (value: unknown, maximum: number) =>
+  typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= maximum;
+const wholeOrNone = (value: unknown, maximum: number) => value === undefined || whole(value, maximum);
 
-/** Each property, whether it is fit, and what it must be. */
-const RULES: readonly [keyof StageConfig, (config: StageConfig) => boolean, string][] = [
-  [
-    "stage",
-    ({ stage }) => /^[a-z][a-z0-9]{1,11}$/.test(stage),
+/** Each property: whether it is fit, and what it must be. */
+const RULES: Readonly<
+  Record<keyof StageConfig, readonly [fit: (value: unknown) => boolean, mustBe: string]>
+> = {
+  stage: [
+    (value) => text(value, /^[a-z][a-z0-9]{1,11}$/),
     "2 to 12 lower-case letters and digits, a letter first",
   ],
-  ["accountId", ({ accountId }) => /^\d{12}$/.test(accountId), "the 12 digits of an AWS account"],
-  [
-    "region",
-    ({ region }) => /^(?!cn-|us-gov-|us-iso)[a-z]{2}(-[a-z]+)+-\d$/.test(region),
+  accountId: [(value) => text(value, /^\d{12}$/), "the 12 digits of an AWS account"],
+  region: [
+    (value) => text(value, /^(?!cn-|us-gov-|[a-z]{2}-iso)[a-z]{2}(-[a-z]+)+-\d$/),
     "a region of the commercial partition, such as eu-central-1",
   ],
-  [
-    "consumerAuthorization",
-    ({ consumerAuthorization }) => ["NONE", "AWS_IAM"].includes(consumerAuthorization),
-    "NONE or AWS_IAM",
-  ],
-  [
-    "maxObjectBytes",
-    ({ maxObjectBytes }) => wholeNumber(maxObjectBytes, 1, LIMITS.objectBytes),
-    `a whole number of bytes from 1 to ${LIMITS.objectBytes}`,
+  consumerAuthorization: [(value) => text(value, /^(NONE|AWS_IAM)$/), "NONE or AWS_IAM"],
+  maxObjectBytes: [
+    (value) => wholeOrNone(value, LIMITS.objectBytes),
+    `a whole number of bytes from 1 to ${LIMITS.objectBytes}, or left out`,
   ],
   // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-  [
-    "throttlingRateLimit",
-    ({ throttlingRateLimit }) => wholeNumber(throttlingRateLimit, 1, 10_000),
-    "a whole number from 1 to 10000, an account's limit",
+  throttlingRateLimit: [
+    (value) => whole(value, 10_000),
+    "a whole number from 1 to 10000, what an account has",
   ],
-  [
-    "throttlingBurstLimit",
-    ({ throttlingBurstLimit }) => wholeNumber(throttlingBurstLimit, 1, 5_000),
-    "a whole number from 1 to 5000, an account's limit",
+  throttlingBurstLimit: [
+    (value) => whole(value, 5_000),
+    "a whole number from 1 to 5000, what an account has",
   ],
-  [
-    "reservedConcurrentExecutions",
-    ({ reservedConcurrentExecutions }) => wholeNumber(reservedConcurrentExecutions, 1, 100_000),
-    "a whole number from 1, or left out",
+  reservedConcurrentExecutions: [
+    (value) => wholeOrNone(value, 100_000),
+    "a whole number from 1 to 100000, or left out",
   ],
-  [
-    "payloadExpirationDays",
-    ({ payloadExpirationDays }) => wholeNumber(payloadExpirationDays, 1, 36_500),
-    "a whole number of days from 1",
+  payloadExpirationDays: [
+    (value) => wholeOrNone(value, 36_500),
+    "a whole number of days from 1 to 36500, or left out",
   ],
-];
+  forceDestroy: [
+    (value) => [undefined, true, false].includes(value as undefined),
+    "true or false, or left out",
+  ],
+};
+
+const show = (value: unknown) => (typeof value === "number" ? String(value) : JSON.stringify(value));
 
 /**
  * @throws ConfigurationError that names the property, what was given and what is allowed
  */
 export function validateStage(config: StageConfig): void {
-  for (const [property, holds, mustBe] of RULES) {
-    if (!holds(config)) {
+  const unknown = Object.keys(config).find((property) => !Object.hasOwn(RULES, property));
+  if (unknown !== undefined) {
+    throw new ConfigurationError(
+      `Stage "${config.stage}": there is no ${unknown} to configure. There are: ${Object.keys(RULES).join(", ")}.`,
+    );
+  }
+  for (const [property, [fit, mustBe]] of Object.entries(RULES)) {
+    const value = config[property as keyof StageConfig];
+    if (!fit(value)) {
       throw new ConfigurationError(
-        `Stage "${config.stage}": ${property} must be ${mustBe}, not ${JSON.stringify(config[property])}.`,
+        `Stage "${config.stage}": ${property} must be ${mustBe}, not ${show(value)}.`,
       );
     }
   }
 }
 
-/** The bytes that callers of a stage can have stored in a day, in the worst case: nobody but throttling stops them. */
+/**
+ * The bytes that callers of a stage can have stored in a day in the worst case, where nothing but throttling stops
+ * them and each URL is used once.
+ */
 export function worstCaseBytesPerDay({ throttlingRateLimit, maxObjectBytes }: StageConfig): number {
-  // One answer signs at most 1,000 parts.
+  // API Gateway throttles each method by itself: those that sign a PUT, and POST /, which signs all.
+  const methods = Object.values(ACTIONS).filter(({ method }) => method === "PUT").length + 1;
   const bytesPerAnswer = Math.min(maxObjectBytes ?? Infinity, LIMITS.partsPerCall * LIMITS.putBytes);
-  return throttlingRateLimit * 86_400 * bytesPerAnswer;
+  return methods * throttlingRateLimit * 86_400 * bytesPerAnswer;
 }

@@ -60,6 +60,8 @@ export class UploadFormStack extends TerraformStack {
     this.bucket = new PrivateBucket(this, "content", {
       bucketName: this.bucketName("content"),
       expirationDays: this.payloadExpirationDays,
+      // A message names its payload's version, which may have been written over since.
+      noncurrentDays: this.payloadExpirationDays,
       forceDestroy,
       accessLogs: this.accessLogs,
       statements: this.contentStatements(),

@@ -331,7 +331,7 @@ describe("a queue", () => {
     });
     const { url } = await ask(chain, "/putObject", { object_key: "for-another" });
     abort.abort();
-    await expect(poll).rejects.toThrow();
+    await expect(poll).rejects.toThrow("fetch failed");
     await put(url, "for-another");
     const message = await consumer.receive();
     expect(message?.Attributes?.["ApproximateReceiveCount"]).toBe("1");
@@ -384,7 +384,7 @@ test("with a data directory, payloads survive a restart and are announced again"
   expect([await fetched.text(), fetched.headers.get("x-amz-meta-a")]).toEqual(["kept", "b"]);
   await second.stop();
   expect(existsSync(dataDirectory)).toBe(true);
-  await expect(fetch(second.apiUrl)).rejects.toThrow();
+  await expect(fetch(second.apiUrl)).rejects.toThrow("fetch failed");
 });
 
 test("nothing is left half-written", () => {

@@ -18,7 +18,7 @@ import { type Statement, policyJson } from "../policy";
 export interface PrivateBucketProps {
   /** Without dots: a bucket's name is part of a host name that a wildcard certificate must cover. */
   readonly bucketName: string;
-  /** Days that an object is kept, and, as an old version, not quite as long: see {@link noncurrentDays}. */
+  /** Days that an object is kept. */
   readonly expirationDays: number;
   /** Days that a version is kept once it is deleted or written over. @default 7 */
   readonly noncurrentDays?: number;

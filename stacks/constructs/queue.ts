@@ -100,13 +100,19 @@ export class Queue extends Construct {
   /**
    * Lets a function consume the queue.
    *
-   * @param batchSize messages a call, at most. The function says which of them failed.
+   * @param batchSize messages a call, 1 to 10. The function says which of them failed.
    * @throws ConfigurationError where a call may outlast the messages' visibility timeout
    */
   addConsumer(
     consumer: BundledFunction,
     { batchSize = 10 }: { batchSize?: number } = {},
   ): LambdaEventSourceMapping {
+    // Lambda takes more only if it may wait for them, which would count into the visibility timeout.
+    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10) {
+      throw new ConfigurationError(
+        `${consumer.functionName}: batchSize must be from 1 to 10, not ${batchSize}.`,
+      );
+    }
     // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     const least = 6 * consumer.timeoutSeconds;
     if (this.visibilityTimeoutSeconds < least) {

@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { temporaryFolder } from "../local/tools";
+
+const ROOT = join(__dirname, "../..");
+const folder = temporaryFolder();
+const running = new Set<ChildProcess>();
+
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+interface Run {
+  readonly child: ChildProcess;
+  /** Resolves with what stdout holds, once it holds this. */
+  readonly until: (text: string) => Promise<string>;
+  readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
+}
+
+/** Runs one of our commands as npm does, with its output folder elsewhere. */
+function run(script: string, ...args: string[]): Run {
+  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, CDKTF_OUTDIR: join(folder, "out") },
+  });
+  running.add(child);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = once(child, "close").then(([code]) => {
+    running.delete(child);
+    return { code: code as number | null, stdout, stderr };
+  });
+  const until = async (text: string) => {
+    while (!stdout.includes(text)) {
+      const more = await Promise.race([once(child.stdout, "data"), ended]);
+      if ("code" in more && !stdout.includes(text))
+        throw new Error(`Ended before "${text}": ${stdout}${stderr}`);
+    }
+    return stdout;
+  };
+  return { child, until, ended };
+}
+
+const temporaryFolders = () =>
+  readdirSync(tmpdir())
+    .filter((name) => /^tweedle-(data|function)-/.test(name))
+    .toSorted();
+
+test("npm run demo shows the twelve steps of each file and exits with 0", async () => {
+  const file = join(folder, "a b+ü.bin");
+  writeFileSync(file, Buffer.alloc(2_000_000, "x"));
+  const { code, stdout, stderr } = await run("local/demo.ts", "package-lock.json", file).ended;
+  expect([code, stderr]).toEqual([0, ""]);
+  const steps = [...stdout.matchAll(/^ +(\d+) +[\d.]+ m?s {2}\S/gm)].map(([, number]) => Number(number));
+  expect(steps).toEqual([...Array(12).keys(), ...Array(12).keys()].map((index) => index + 1));
+  expect(stdout.match(/SHA-256 equal/g)).toHaveLength(2);
+  expect(stdout).toContain("a b+ü.bin, 2.0 MB, SHA-256 ");
+});
+
+test("npm start delivers a first message of over 256 KB and stays up until Ctrl-C, and leaves nothing behind", async () => {
+  const before = temporaryFolders();
+  expect(statSync(join(ROOT, "package-lock.json")).size).toBeGreaterThan(256 * 1024);
+  const { child, until, ended } = run("local/start.ts", "--port", "0");
+  const stdout = await until("Ctrl-C stops everything.");
+  expect(stdout).toMatch(/Delivered in [\d.]+ m?s\./);
+  const api = /api_url +(\S+)/.exec(stdout)?.[1] ?? "";
+  expect((await fetch(`${api}/openapi.json`)).status).toBe(200);
+  child.kill("SIGINT");
+  expect(await ended).toMatchObject({ code: 0, stderr: "" });
+  await expect(fetch(api)).rejects.toThrow("fetch failed");
+  expect(temporaryFolders()).toEqual(before);
+});
+
+test("npm start -- --json says in one line where all is, and nothing else", async () => {
+  const { child, until, ended } = run(
+    "local/start.ts",
+    "--json",
+    "--port",
+    "0",
+    "--data",
+    join(folder, "data"),
+  );
+  const described = JSON.parse(await until("\n")) as Record<string, string>;
+  expect(Object.keys(described)).toEqual([
+    "api_url",
+    "queue_url",
+    "dead_letter_queue_url",
+    "bucket_name",
+    "s3_endpoint",
+    "region",
+    "access_key_id",
+    "secret_access_key",
+  ]);
+  expect((await fetch(described["api_url"] ?? "", { method: "POST", body: "{}" })).status).toBe(400);
+  child.kill("SIGTERM");
+  const { code, stdout, stderr } = await ended;
+  expect([code, stdout.trim().split("\n").length, stderr]).toEqual([0, 1, ""]);
+});
+
+test.each([
+  ["local/demo.ts", [], /^Name a file/],
+  ["local/demo.ts", ["no-such-file"], /^Cannot read no-such-file: ENOENT\.$/],
+  ["local/demo.ts", ["stacks"], /^stacks is not a file\.$/],
+  ["local/start.ts", ["--stage", "staging"], /^There is no stage "staging"\. Stages: dev, test, prod\.$/],
+  ["local/start.ts", ["--port", "x"], /^--port must be a number/],
+  ["local/start.ts", ["--prot", "1"], /^Unknown option '--prot'/],
+  ["local/start.ts", ["--data", "package.json", "--port", "0"], /^--data package\.json: /],
+])("%s %j ends with 1 and one line that says what to change", async (script, args, says) => {
+  const { code, stdout, stderr } = await run(script, ...args).ended;
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr.trimEnd()).toMatch(says);
+  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+});
+
+test("a port that is taken is said in one line", async () => {
+  const first = run("local/start.ts", "--json", "--port", "0");
+  const { api_url = "" } = JSON.parse(await first.until("\n")) as Record<string, string>;
+  const { port } = new URL(api_url);
+  const { code, stderr } = await run("local/start.ts", "--json", "--port", port).ended;
+  expect([code, stderr]).toEqual([
+    1,
+    `Port ${port}, for the API, is taken. Stop what uses it, or choose another with --port.\n`,
+  ]);
+  first.child.kill("SIGINT");
+  expect((await first.ended).code).toBe(0);
+});

@@ -1,0 +1,183 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { App } from "cdktf";
+import { LIMITS } from "../../functions/sign-url/limits";
+import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
+import { runApp } from "../../stacks/report";
+import {
+  ConfigurationError,
+  type StageConfig,
+  validateStage,
+  worstCaseBytesPerDay,
+} from "../../stacks/stage";
+import { temporaryFolder } from "./tools";
+
+const run = promisify(execFile);
+const outdir = temporaryFolder();
+
+const FIT: StageConfig = {
+  stage: "dev",
+  accountId: "123456789012",
+  region: "eu-central-1",
+  consumerAuthorization: "NONE",
+  throttlingRateLimit: 50,
+  throttlingBurstLimit: 100,
+};
+/** The fit configuration with one value that the types may not allow. */
+const configOf = (property: keyof StageConfig, value: unknown): StageConfig =>
+  Object.assign({}, FIT, { [property]: value });
+const stackOf = (config: StageConfig) => new ProducerConsumerStack(new App({ outdir }), "stack", config);
+
+describe("A stage's value that is not fit is refused with one sentence:", () => {
+  const STAGE = "2 to 12 lower-case letters and digits, a letter first";
+  const ACCOUNT = "the 12 digits of an AWS account";
+  const REGION = "a region of the commercial partition, such as eu-central-1";
+  const BYTES = "a whole number of bytes from 1 to 53687091200000, or left out";
+  const RATE = "a whole number from 1 to 10000, what an account has";
+  const BURST = "a whole number from 1 to 5000, what an account has";
+  const RESERVED = "a whole number from 1 to 100000, or left out";
+  const DAYS = "a whole number of days from 1 to 36500, or left out";
+
+  it.each<[keyof StageConfig, unknown, string]>([
+    ["stage", "", STAGE],
+    ["stage", undefined, STAGE],
+    ["accountId", 123456789012, ACCOUNT],
+    ["region", "eu-isoe-west-1", REGION],
+    ["throttlingRateLimit", undefined, RATE],
+    ["throttlingRateLimit", Number.NaN, RATE],
+    ["throttlingBurstLimit", undefined, BURST],
+    ["forceDestroy", "false", "true or false, or left out"],
+    ["stage", "d", STAGE],
+    ["stage", "thirteenchars", STAGE],
+    ["stage", "Dev", STAGE],
+    ["stage", "1dev", STAGE],
+    ["stage", "my-dev", STAGE],
+    ["stage", "my.dev", STAGE],
+    ["stage", "dev\n", STAGE],
+    ["accountId", "", ACCOUNT],
+    ["accountId", "12345678901", ACCOUNT],
+    ["accountId", "1234567890123", ACCOUNT],
+    ["accountId", "1234-5678-9012", ACCOUNT],
+    ["region", "", REGION],
+    ["region", "Frankfurt", REGION],
+    ["region", "eu-central", REGION],
+    ["region", "eu-central-1a", REGION],
+    ["region", "cn-north-1", REGION],
+    ["region", "us-gov-west-1", REGION],
+    ["region", "us-iso-east-1", REGION],
+    ["region", "us-isob-east-1", REGION],
+    ["consumerAuthorization", "", "NONE or AWS_IAM"],
+    ["consumerAuthorization", "none", "NONE or AWS_IAM"],
+    ["consumerAuthorization", undefined, "NONE or AWS_IAM"],
+    ["maxObjectBytes", 0, BYTES],
+    ["maxObjectBytes", -1, BYTES],
+    ["maxObjectBytes", 1.5, BYTES],
+    ["maxObjectBytes", "1024", BYTES],
+    ["maxObjectBytes", LIMITS.objectBytes + 1, BYTES],
+    ["throttlingRateLimit", 0, RATE],
+    ["throttlingRateLimit", 0.5, RATE],
+    ["throttlingRateLimit", 10_001, RATE],
+    ["throttlingRateLimit", Number.NaN, RATE],
+    ["throttlingBurstLimit", 0, BURST],
+    ["throttlingBurstLimit", 0.5, BURST],
+    ["throttlingBurstLimit", 5_001, BURST],
+    ["throttlingBurstLimit", Infinity, BURST],
+    ["reservedConcurrentExecutions", 0, RESERVED],
+    ["reservedConcurrentExecutions", -1, RESERVED],
+    ["reservedConcurrentExecutions", 1.5, RESERVED],
+    ["payloadExpirationDays", 0, DAYS],
+    ["payloadExpirationDays", 29.5, DAYS],
+    ["payloadExpirationDays", 36_501, DAYS],
+  ])("%s %j", (property, value, mustBe) => {
+    const config = configOf(property, value);
+    const sentence = `Stage "${config.stage}": ${property} must be ${mustBe}, not ${typeof value === "number" ? value : JSON.stringify(value)}.`;
+    expect(() => validateStage(config)).toThrow(new ConfigurationError(sentence));
+  });
+});
+
+it("A property that a stage does not have is refused by name, since it may be one that is misspelled", () => {
+  const config = Object.assign({}, FIT, { maxObjectSize: 1 });
+  expect(() => validateStage(config)).toThrow(
+    /^Stage "dev": there is no maxObjectSize to configure\. There are: .*maxObjectBytes/,
+  );
+});
+
+describe("A stage's value at its limit is taken:", () => {
+  it.each<[keyof StageConfig, unknown]>([
+    ["stage", "qa"],
+    ["stage", "twelve000012"],
+    ["accountId", "000000000000"],
+    ["region", "us-east-1"],
+    ["region", "ap-southeast-7"],
+    ["region", "il-central-1"],
+    ["consumerAuthorization", "AWS_IAM"],
+    ["maxObjectBytes", 1],
+    ["maxObjectBytes", LIMITS.objectBytes],
+    ["throttlingRateLimit", 1],
+    ["throttlingRateLimit", 10_000],
+    ["throttlingBurstLimit", 1],
+    ["throttlingBurstLimit", 5_000],
+    ["reservedConcurrentExecutions", 1],
+    ["payloadExpirationDays", 36_500],
+  ])("%s %j", (property, value) => {
+    expect(() => validateStage(configOf(property, value))).not.toThrow();
+  });
+});
+
+it("The longest names of a stage and of a region still make names of buckets", () => {
+  const { bucket, trail, accessLogs } = stackOf({ ...FIT, stage: "twelve000012", region: "ap-southeast-1" });
+  for (const { bucketName } of [bucket, trail.logBucket, accessLogs]) {
+    expect(bucketName).toMatch(/^[a-z0-9-]{3,63}$/);
+  }
+});
+
+it("A payload that a message may outlive is refused: 28 days are too short, 29 are not", () => {
+  expect(() => stackOf({ ...FIT, payloadExpirationDays: 28 })).toThrow(
+    new ConfigurationError(
+      'Stage "dev": payloadExpirationDays must be over 28, not 28: a message may name its payload for that long, in the queue and redriven.',
+    ),
+  );
+  expect(() => stackOf({ ...FIT, payloadExpirationDays: 29 })).not.toThrow();
+});
+
+it("An app with a mistake in its configuration says it in one line on stderr, and exits with 1", async () => {
+  const app = `
+    const { App } = require("cdktf");
+    const { ProducerConsumerStack } = require("./stacks/producer-consumer-stack");
+    const { runApp } = require("./stacks/report");
+    runApp(() => {
+      const app = new App({ outdir: ${JSON.stringify(outdir)} });
+      new ProducerConsumerStack(app, "stack", ${JSON.stringify({ ...FIT, region: "Frankfurt" })});
+      return app;
+    });
+    console.error("It went on.");`;
+  await expect(run(process.execPath, ["--import", "tsx", "--eval", app])).rejects.toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr:
+      'Stage "dev": region must be a region of the commercial partition, such as eu-central-1, not "Frankfurt".\n',
+  });
+});
+
+it("An app with a mistake of ours keeps its stack trace", () => {
+  const bug = new TypeError("a bug");
+  expect(() =>
+    runApp(() => {
+      throw bug;
+    }),
+  ).toThrow(bug);
+});
+
+describe("What callers of a stage can have stored in a day", () => {
+  it("is at most its requests, each for the largest object that it takes", () => {
+    expect(worstCaseBytesPerDay({ ...FIT, throttlingRateLimit: 2, maxObjectBytes: 10 })).toBe(
+      3 * 2 * 86_400 * 10,
+    );
+  });
+
+  it("is at most what an answer signs where the stage has no cap, or a larger one: 1,000 parts of 5 GiB", () => {
+    const most = 3 * 50 * 86_400 * 1000 * 5 * 1024 ** 3;
+    expect(worstCaseBytesPerDay(FIT)).toBe(most);
+    expect(worstCaseBytesPerDay({ ...FIT, maxObjectBytes: LIMITS.objectBytes })).toBe(most);
+  });
+});

@@ -1,0 +1,35 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpus, hostname } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { compareSigners } from "./signer";
+import { compareSynths } from "./synth";
+import { render } from "./table";
+
+/** npm run bench: how fast and small we are beside others, here and now. With --json, one document. */
+function main(): void {
+  const { json } = parseArgs({ options: { json: { type: "boolean" } } }).values;
+  const machine = {
+    name: hostname(),
+    cpu: cpus()[0]?.model ?? "",
+    cores: cpus().length,
+    node: process.version,
+  };
+  const say = (text: string) => json || console.log(text);
+  say(`${machine.name}: ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`);
+
+  const out = join(__dirname, "../cdktf.out");
+  mkdirSync(out, { recursive: true });
+  const folder = mkdtempSync(join(out, "bench-"));
+  try {
+    const signer = compareSigners(folder);
+    say(`\n${render(signer)}`);
+    const synth = compareSynths(folder);
+    say(`\n${render(synth)}`);
+    if (json) console.log(JSON.stringify({ machine, signer, synth }, null, 2));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+main();

@@ -1,0 +1,116 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildSync } from "esbuild";
+import { bundle } from "../stacks/constructs/bundle";
+import { signature } from "./bare";
+import type { Call } from "./call";
+import { type Comparison, type Goal, row } from "./table";
+import { medians, takeTurns } from "./turns";
+
+const FRESH_PROCESSES = 25;
+const WARM_PROCESSES = 5;
+// What V8 needs to compile all that is hot: measured earlier, the usual signer would look twice as slow.
+const WARM_UP_URLS = 6000;
+const WARM_MS = 500;
+
+const SMALL: Goal = { text: "ours at most 30,000", holds: (ours) => ours <= 30_000 };
+const SEVEN_TIMES: Goal = { text: "usual / ours at least 7", holds: (_, [usual = NaN]) => usual >= 7 };
+
+const BODY = '{"object_key":"cat.jpg"}';
+const EVENT = { httpMethod: "POST", resource: "/putObject", headers: {}, body: BODY, isBase64Encoded: false };
+
+/** All that a measured process knows: nothing of this machine changes what it does. */
+const ENVIRONMENT = {
+  BUCKET_NAME: "bench-content",
+  ROLES: "producer,consumer",
+  AWS_REGION: "eu-central-1",
+  AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
+  AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+  // As the token of a function's role: base64, some 900 characters, all of them in every URL.
+  AWS_SESSION_TOKEN: createHash("shake256", { outputLength: 660 }).update("token").digest("base64"),
+  // Lambda's Node is newer than ours may be: there the usual signer has nothing to warn of.
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+};
+
+/** Bundles as esbuild does by default: its CommonJS, not the ES modules that our own bundle is made of. */
+function usualBundle(entry: string): string {
+  const options = { bundle: true, minify: true, write: false, platform: "node", target: "node22" } as const;
+  return buildSync({ entryPoints: [join(__dirname, entry)], ...options }).outputFiles[0]?.text ?? "";
+}
+
+/** @throws Error where S3 would refuse the URL: its signature is not the one that we make by hand */
+function checkUrl(name: string, { body }: Call): void {
+  const { url = "no:url" }: { url?: string } = JSON.parse(body);
+  const { host, pathname: path, searchParams: parameters } = new URL(url);
+  const signed = parameters.get("X-Amz-Signature");
+  parameters.delete("X-Amz-Signature");
+  parameters.sort();
+  const date = parameters.get("X-Amz-Date") ?? "";
+  const scope = parameters.get("X-Amz-Credential")?.replace(/^\w+\//, "") ?? "";
+  const secret = ENVIRONMENT.AWS_SECRET_ACCESS_KEY;
+  const expected = signature({ secret, date, scope, host, path, query: parameters.toString() });
+  if (!path.endsWith("/cat.jpg") || signed !== expected) {
+    throw new Error(`The signer "${name}" does not answer a URL that S3 takes: ${body}`);
+  }
+}
+
+/**
+ * Our signer against the usual one and against bare node:crypto.
+ *
+ * @param folder where the bundles go
+ */
+export function compareSigners(folder: string): Comparison {
+  const signers = [
+    { name: "ours", code: bundle("functions/sign-url/index.ts").code },
+    { name: "usual", code: usualBundle("usual.ts") },
+    { name: "bare", code: usualBundle("bare.ts") },
+  ];
+  for (const { name, code } of [...signers, { name: "call", code: usualBundle("call.ts") }]) {
+    writeFileSync(join(folder, `${name}.js`), code);
+  }
+
+  function call(name: string, warmUpUrls = 0, warmMs = 0): Call {
+    const files = ["call", name].map((file) => join(folder, `${file}.js`));
+    const args = [...files, JSON.stringify(EVENT), String(warmUpUrls), String(warmMs)];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+      env: ENVIRONMENT,
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Error(`The signer "${name}" failed: ${stderr}`);
+    const result: Call = JSON.parse(stdout);
+    checkUrl(name, result);
+    return result;
+  }
+
+  const fresh = takeTurns("a fresh signer", FRESH_PROCESSES, signers, ({ name }) => call(name));
+  const warm = takeTurns("a warm signer", WARM_PROCESSES, signers, ({ name }) =>
+    call(name, WARM_UP_URLS, WARM_MS),
+  );
+  const sizes = signers.map(({ code }) => Buffer.byteLength(code));
+  const load = medians(fresh, ({ loadMs }) => loadMs);
+  const first = medians(fresh, ({ firstMs }) => firstMs);
+  const both = medians(fresh, ({ loadMs, firstMs }) => loadMs + firstMs);
+  const warmUs = medians(warm, (result) => result.warmUs);
+  return {
+    title: "the signer",
+    contenders: signers.map(({ name }) => name),
+    rows: [
+      row("bundle, bytes", sizes, SMALL),
+      row("load, ms", load, SEVEN_TIMES),
+      row("first URL, ms", first),
+      row("load and first URL, ms", both),
+      row("warm: a URL, µs", warmUs, SEVEN_TIMES),
+      row(
+        "warm: URLs a second",
+        medians(warm, (result) => 1e6 / result.warmUs),
+      ),
+    ],
+    notes: [
+      "usual: S3Client, PutObjectCommand, getSignedUrl, bundled as esbuild does by default.",
+      "bare: node:crypto alone, without a check of anything.",
+      `Medians of ${FRESH_PROCESSES} fresh and ${WARM_PROCESSES} warm processes each, in turns; each one's first URL is checked.`,
+    ],
+  };
+}
