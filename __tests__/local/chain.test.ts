@@ -7,6 +7,7 @@ import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } fr
 import { type Message, StartMessageMoveTaskCommand } from "@aws-sdk/client-sqs";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { CREDENTIALS, type Chain, start } from "../../local/chain";
+import { describeWith } from "../terraform/describe-with";
 import { Consumer, ask, synthesize, temporaryFolder } from "./tools";
 
 const stackOf = synthesize();
@@ -339,17 +340,24 @@ describe("a queue", () => {
   });
 });
 
-test("a shell puts and gets with curl alone", async () => {
-  const curl = async (...args: string[]) => (await promisify(execFile)("curl", ["-sSf", ...args])).stdout;
-  const file = join(folder, "cat.jpg");
-  writeFileSync(file, randomBytes(300_000));
-  const text = ["-H", "Accept: text/plain", "-d"];
-  const putUrl = await curl(...text, '{"action":"putObject","object_key":"cat.jpg"}', chain.apiUrl);
-  await curl("-T", file, putUrl);
-  const { key } = await consumer.announced();
-  const getUrl = await curl(...text, JSON.stringify({ action: "getObject", object_key: key }), chain.apiUrl);
-  await curl("-o", join(folder, "received"), getUrl);
-  expect(readFileSync(join(folder, "received")).equals(readFileSync(file))).toBe(true);
+describeWith(["curl"], "a shell", ({ curl: command }) => {
+  const curl = async (...args: string[]) => (await promisify(execFile)(command, ["-sSf", ...args])).stdout;
+
+  test("puts and gets with curl alone", async () => {
+    const file = join(folder, "cat.jpg");
+    writeFileSync(file, randomBytes(300_000));
+    const text = ["-H", "Accept: text/plain", "-d"];
+    const putUrl = await curl(...text, '{"action":"putObject","object_key":"cat.jpg"}', chain.apiUrl);
+    await curl("-T", file, putUrl);
+    const { key } = await consumer.announced();
+    const getUrl = await curl(
+      ...text,
+      JSON.stringify({ action: "getObject", object_key: key }),
+      chain.apiUrl,
+    );
+    await curl("-o", join(folder, "received"), getUrl);
+    expect(readFileSync(join(folder, "received")).equals(readFileSync(file))).toBe(true);
+  });
 });
 
 test("what is elsewhere than under input/ is not announced", async () => {

@@ -1,0 +1,49 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { ACTIONS } from "../../functions/sign-url/actions";
+import { withReference } from "../../functions/sign-url/reference";
+
+const ROOT = join(__dirname, "../..");
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const readme = read("README.md");
+
+test("the README's reference is the action table's (npm run reference makes it)", () => {
+  expect(withReference(readme)).toBe(readme);
+  for (const [name, { fields }] of Object.entries(ACTIONS)) {
+    expect(readme).toContain(`| \`${name}\` |`);
+    for (const field of Object.keys(fields)) expect(readme).toContain(`| \`${field}\``);
+  }
+});
+
+test("a README without a place for the reference is refused", () => {
+  expect(() => withReference("# Tweedle")).toThrow("The README lacks");
+});
+
+test("the README says every error code that the signer and the gateway answer", () => {
+  const sources = [
+    ...readdirSync(join(ROOT, "functions/sign-url")).map((name) => `functions/sign-url/${name}`),
+    "stacks/constructs/url-api.ts",
+  ].map(read);
+  const codes = sources.flatMap((source) =>
+    [...source.matchAll(/(?:RequestError\(\s*\d+,\s*|answerError\(\d+, |gatewayResponse\('")"?(\w+)"/g)].map(
+      ([, code]) => code ?? "",
+    ),
+  );
+  expect(codes.length).toBeGreaterThan(12);
+  for (const code of codes.filter((name) => !/^Invalid[A-Z]\w+(Numbers|Key)$/.test(name))) {
+    expect(readme).toContain(`\`${code}\``);
+  }
+});
+
+test("help and the README name commands that there are, and help names them all", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const named = (text: string) => [...text.matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name]) => name ?? "");
+  const npmOwn = ["ci", "prints"];
+  for (const name of [...named(readme), ...named(read("help"))].filter((word) => !npmOwn.includes(word))) {
+    expect(Object.keys(scripts)).toContain(name);
+  }
+  const hidden = ["help", "format:check"];
+  expect(
+    Object.keys(scripts).filter((name) => !hidden.includes(name) && !named(read("help")).includes(name)),
+  ).toEqual([]);
+});

@@ -1,0 +1,278 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { devNull, tmpdir } from "node:os";
+import { join } from "node:path";
+import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
+import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { STAGES, createApp } from "../../main";
+import type { StageConfig } from "../../stacks/stage";
+import { describeWith } from "./describe-with";
+import { FAKE_KEYS, type Moto, startMoto } from "./moto";
+import { type MotoProxy, startMotoProxy } from "./moto-proxy";
+import { run, stopProcesses } from "./processes";
+import { type State, serveApplied } from "./serve-applied";
+import { terraformEnvironment } from "./tools";
+
+const ROOT = join(__dirname, "../..");
+
+/** The stage whose buckets may be destroyed with what is in them. */
+const STACK = "producer-consumer-dev";
+const { accountId, region } = STAGES.find(({ stage }) => stage === "dev") as StageConfig;
+
+/** In milliseconds. The provider takes a minute: for queues and lifecycles it waits as long as AWS needs to settle. */
+const DEPLOY_TIMEOUT = 240_000;
+const TIMEOUT = 120_000;
+
+interface SignedUrl {
+  readonly object_key: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A message on the queue: S3's announcement of objects, or its test of the queue. */
+interface Message {
+  readonly Event?: string;
+  readonly Bucket?: string;
+  readonly Records?: readonly {
+    readonly s3: {
+      readonly bucket: { readonly name: string };
+      readonly object: { readonly key: string; readonly versionId: string };
+    };
+  }[];
+}
+
+describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform applies", (tools) => {
+  let folder: string;
+  let stackFolder: string;
+  let stateBucket: string;
+  let environment: Record<string, string | undefined>;
+  let moto: Moto;
+  let proxy: MotoProxy;
+  let s3: S3Client;
+  let outputs: Record<string, string>;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "tweedle-apply-"));
+    stackFolder = join(folder, "stacks", STACK);
+    createApp(folder).synth();
+    stateBucket = writeOverride(stackFolder);
+    moto = await startMoto(tools.moto_server, accountId, region);
+    proxy = await startMotoProxy(moto.url);
+    environment = {
+      ...terraformEnvironment(tools.provider, folder),
+      AWS_ENDPOINT_URL: proxy.url,
+      AWS_ACCESS_KEY_ID: FAKE_KEYS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: FAKE_KEYS.secretAccessKey,
+      // Whatever the files of whoever runs this say.
+      AWS_CONFIG_FILE: devNull,
+      AWS_SHARED_CREDENTIALS_FILE: devNull,
+    };
+    s3 = new S3Client({ region, endpoint: moto.url, forcePathStyle: true, credentials: FAKE_KEYS });
+    await s3.send(new CreateBucketCommand({ Bucket: stateBucket }));
+  }, TIMEOUT);
+
+  afterAll(async () => {
+    await proxy?.stop();
+    await stopProcesses();
+    s3?.destroy();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Runs cdktf on the stack as it was synthesized. */
+  const cdktf = (command: "deploy" | "destroy", ...more: string[]) => {
+    const what = [command, STACK, "--output", folder, "--skip-synth", "--auto-approve", "--no-color"];
+    // Locking the providers of other platforms needs the registry; the cache would be in the home folder.
+    const offline = ["--skip-provider-lock", "--disable-plugin-cache-env"];
+    // cdktf looks for cdktf.json where it runs.
+    return run(join(ROOT, "node_modules/.bin/cdktf"), [...what, ...offline, ...more], {
+      cwd: ROOT,
+      environment,
+    });
+  };
+
+  async function readState(): Promise<State> {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: stateBucket, Key: `${STACK}.tfstate` }));
+    return JSON.parse((await Body?.transformToString()) ?? "") as State;
+  }
+
+  test(
+    "is deployed by cdktf, its state kept in S3 and locked there meanwhile",
+    async () => {
+      const outputsFile = join(folder, "outputs.json");
+      await cdktf("deploy", "--outputs-file", outputsFile);
+      outputs =
+        (JSON.parse(readFileSync(outputsFile, "utf8")) as Record<string, typeof outputs>)[STACK] ?? {};
+
+      const writes = proxy.passed
+        .filter(
+          ({ method, path }) => ["PUT", "DELETE"].includes(method) && path.startsWith(`/${stateBucket}/`),
+        )
+        .map(({ method, path, status }) => `${method} ${path.slice(stateBucket.length + 2)} ${status}`);
+      expect(writes.at(0)).toBe(`PUT ${STACK}.tfstate.tflock 200`);
+      expect(new Set(writes.slice(1, -1))).toEqual(new Set([`PUT ${STACK}.tfstate 200`]));
+      expect(writes.at(-1)).toBe(`DELETE ${STACK}.tfstate.tflock 204`);
+      const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: stateBucket }));
+      expect(Contents.map(({ Key }) => Key)).toEqual([`${STACK}.tfstate`]);
+    },
+    DEPLOY_TIMEOUT,
+  );
+
+  test("is there, and nothing else is", async () => {
+    const bucket = (name: string) => `tweedle-dev-${name}-${accountId}-${region}`;
+    expect(await moto.inventory()).toEqual({
+      s3: [bucket("access-logs"), bucket("content"), bucket("trail"), stateBucket],
+      sqs: ["tweedle-dev-queue", "tweedle-dev-queue-dead-letter"],
+      lambda: ["tweedle-dev-signer"],
+      apigateway: ["tweedle-dev-api"],
+      cloudtrail: ["tweedle-dev-trail"],
+      iam: ["tweedle-dev-signer"],
+      logs: ["/aws/lambda/tweedle-dev-signer"],
+    });
+  });
+
+  test("says in its outputs where everything is, and what consumers and operators must be allowed", () => {
+    const { consumer_policy_json = "", operator_policy_json = "", ...places } = outputs;
+    const queueArn = `arn:aws:sqs:${region}:${accountId}:tweedle-dev-queue`;
+    const queueUrl = `${proxy.url}/${accountId}/tweedle-dev-queue`;
+    expect(places).toEqual({
+      api_url: expect.stringMatching(`^https://[a-z0-9]+\\.execute-api\\.${region}\\.amazonaws\\.com/dev$`),
+      bucket_name: `tweedle-dev-content-${accountId}-${region}`,
+      queue_url: queueUrl,
+      queue_arn: queueArn,
+      dead_letter_queue_url: `${queueUrl}-dead-letter`,
+      dead_letter_queue_arn: `${queueArn}-dead-letter`,
+      trail_arn: `arn:aws:cloudtrail:${region}:${accountId}:trail/tweedle-dev-trail`,
+    });
+    const resources = [consumer_policy_json, operator_policy_json].map((policy) =>
+      (JSON.parse(policy) as { Statement: { Resource: string }[] }).Statement.map(({ Resource }) => Resource),
+    );
+    expect(resources).toEqual([[queueArn], [`${queueArn}-dead-letter`, queueArn]]);
+  });
+
+  test(
+    "takes a payload that is too big for the queue from a producer to a consumer",
+    async () => {
+      const { queue_url: queueUrl = "", bucket_name: bucketName = "" } = outputs;
+      const api = await serveApplied(await readState(), stackFolder, moto, { accountId, region });
+      const sqs = new SQSClient({ region, endpoint: proxy.url, credentials: FAKE_KEYS });
+      try {
+        const name = "Grüße/100% a+b=c & d?.bin";
+        const payload = randomBytes(300 * 1024);
+        const key = await produce(api.url, name, payload);
+
+        const messages = await receive(sqs, queueUrl, 2);
+        expect(messages).toContainEqual(
+          expect.objectContaining({ Event: "s3:TestEvent", Bucket: bucketName }),
+        );
+        const [record, ...others] = messages.flatMap(({ Records = [] }) => Records);
+        expect(others).toEqual([]);
+        expect(record?.s3.bucket.name).toBe(bucketName);
+        expect(record?.s3.object.key).toMatch(/%25\+a%2Bb%3Dc\+%26\+d%3F\.bin$/);
+        // S3 encodes keys as forms do.
+        const announced = new URLSearchParams(`key=${record?.s3.object.key}`).get("key");
+        expect(announced).toBe(key);
+
+        const fetched = await fetchPayload(api.url, key, record?.s3.object.versionId);
+        expect(sha256(fetched)).toBe(sha256(payload));
+      } finally {
+        sqs.destroy();
+        await api.stop();
+      }
+    },
+    TIMEOUT,
+  );
+
+  test(
+    "is the same after another synth and plan",
+    async () => {
+      createApp(folder).synth();
+      const options = ["-detailed-exitcode", "-input=false", "-no-color"];
+      const plan = await run(tools.terraform, ["plan", ...options], { cwd: stackFolder, environment });
+      expect(plan).toContain("No changes.");
+    },
+    TIMEOUT,
+  );
+
+  test(
+    "is destroyed by cdktf with the payload in it, and leaves nothing but an empty state",
+    async () => {
+      await cdktf("destroy");
+      const nothing = { sqs: [], lambda: [], apigateway: [], cloudtrail: [], iam: [], logs: [] };
+      expect(await moto.inventory()).toEqual({ ...nothing, s3: [stateBucket] });
+      expect((await readState()).resources).toEqual([]);
+    },
+    TIMEOUT,
+  );
+});
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("base64");
+
+/**
+ * Writes what only an emulator needs into a file that Terraform merges into the stack's own, which stays as it is for
+ * AWS: https://developer.hashicorp.com/terraform/language/files/override
+ *
+ * @returns the name of the state's bucket
+ */
+function writeOverride(stackFolder: string): string {
+  const { s3 } = (
+    JSON.parse(readFileSync(join(stackFolder, "cdk.tf.json"), "utf8")) as {
+      terraform: { backend: { s3: { bucket: string } } };
+    }
+  ).terraform.backend;
+  const emulator = { skip_credentials_validation: true, skip_metadata_api_check: true };
+  const override = {
+    // What moto cannot do, it will not be able to do after minutes of retries either.
+    provider: { aws: [{ ...emulator, s3_use_path_style: true, max_retries: 2 }] },
+    // A backend is not merged: it is there again as a whole.
+    terraform: {
+      backend: { s3: { ...s3, ...emulator, use_path_style: true, skip_requesting_account_id: true } },
+    },
+  };
+  writeFileSync(join(stackFolder, "emulator_override.tf.json"), JSON.stringify(override));
+  return s3.bucket;
+}
+
+async function askForUrl(apiUrl: string, action: string, fields: object): Promise<SignedUrl> {
+  const response = await fetch(`${apiUrl}/${action}`, { method: "POST", body: JSON.stringify(fields) });
+  if (!response.ok) throw new Error(`${action}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as SignedUrl;
+}
+
+/** A producer needs nothing but HTTP. Answers the payload's key. */
+async function produce(apiUrl: string, name: string, payload: Uint8Array): Promise<string> {
+  const { object_key, method, url, headers } = await askForUrl(apiUrl, "putObject", {
+    object_key: name,
+    content_length: payload.length,
+    checksum_sha256: sha256(payload),
+  });
+  const response = await fetch(url, { method, headers, body: payload });
+  if (!response.ok) throw new Error(`S3 answered ${response.status} ${await response.text()}`);
+  return object_key;
+}
+
+/** Receives messages with long polls, and deletes them, until there are so many. */
+async function receive(sqs: SQSClient, QueueUrl: string, count: number): Promise<Message[]> {
+  const received: Message[] = [];
+  while (received.length < count) {
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 20 }),
+    );
+    if (Messages.length === 0) throw new Error(`Of ${count} messages, ${received.length} came.`);
+    for (const { Body = "", ReceiptHandle } of Messages) {
+      received.push(JSON.parse(Body) as Message);
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+    }
+  }
+  return received;
+}
+
+async function fetchPayload(apiUrl: string, key: string, versionId: string | undefined): Promise<Uint8Array> {
+  const { method, url, headers } = await askForUrl(apiUrl, "getObject", {
+    object_key: key,
+    version_id: versionId,
+  });
+  const response = await fetch(url, { method, headers });
+  if (!response.ok) throw new Error(`S3 answered ${response.status} ${await response.text()}`);
+  return new Uint8Array(await response.arrayBuffer());
+}

@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ApiDefinition, startGateway } from "../../local/gateway";
+import { loadFunction } from "../../local/lambda";
+import type { Place } from "../../stacks/arns";
+import { FAKE_KEYS, type Moto } from "./moto";
+
+/** What is read here of Terraform's state. */
+export interface State {
+  readonly resources: readonly {
+    readonly type: string;
+    readonly instances: readonly [{ readonly attributes: object }];
+  }[];
+}
+
+/** The attributes of a stack's only resources of their types, as Terraform's state has them. */
+interface Attributes {
+  aws_lambda_function: { arn: string; function_name: string; filename: string };
+  aws_api_gateway_rest_api: { id: string; body: string };
+  aws_api_gateway_stage: { stage_name: string };
+  aws_api_gateway_method_settings: {
+    settings: [{ throttling_rate_limit: number; throttling_burst_limit: number }];
+  };
+}
+
+/** What is read here of moto's answer to Lambda's GetFunction. */
+interface DeployedFunction {
+  readonly Configuration: {
+    readonly CodeSha256: string;
+    readonly Handler: string;
+    readonly Timeout: number;
+    readonly Environment: { readonly Variables: Readonly<Record<string, string>> };
+  };
+}
+
+export interface AppliedApi {
+  readonly url: string;
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Serves the API of an applied stack with one function. moto keeps functions and APIs without running them, so the
+ * local gateway does, with what was applied.
+ *
+ * @param stackFolder what was applied: cdktf.out/stacks/<stack>
+ */
+export async function serveApplied(
+  state: State,
+  stackFolder: string,
+  moto: Moto,
+  { accountId, region }: Place,
+): Promise<AppliedApi> {
+  const attributes = <T extends keyof Attributes>(type: T) =>
+    state.resources.find((resource) => resource.type === type)?.instances[0].attributes as Attributes[T];
+
+  const { arn, function_name, filename } = attributes("aws_lambda_function");
+  const { Configuration } = JSON.parse(
+    await moto.ask("lambda", { path: `/2015-03-31/functions/${function_name}` }),
+  ) as DeployedFunction;
+  // moto gives no zip back: the one that Terraform read, if moto got the same.
+  const zip = readFileSync(join(stackFolder, filename));
+  if (createHash("sha256").update(zip).digest("base64") !== Configuration.CodeSha256) {
+    throw new Error(`moto got another zip than ${filename}.`);
+  }
+  const signer = loadFunction({
+    zip,
+    handler: Configuration.Handler,
+    timeoutSeconds: Configuration.Timeout,
+    environment: {
+      ...Configuration.Environment.Variables,
+      // Lambda's own, and where S3 is.
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: FAKE_KEYS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: FAKE_KEYS.secretAccessKey,
+      AWS_SESSION_TOKEN: "testing",
+      AWS_ENDPOINT_URL_S3: moto.url,
+    },
+  });
+
+  const { id, body } = attributes("aws_api_gateway_rest_api");
+  const [throttling] = attributes("aws_api_gateway_method_settings").settings;
+  const gateway = await startGateway({
+    // moto's own export lacks the integrations.
+    definition: JSON.parse(body) as ApiDefinition,
+    apiId: id,
+    accountId,
+    region,
+    stageName: attributes("aws_api_gateway_stage").stage_name,
+    functions: new Map([[arn, signer]]),
+    throttling: {
+      rateLimit: throttling.throttling_rate_limit,
+      burstLimit: throttling.throttling_burst_limit,
+    },
+    secretOf: () => undefined,
+    port: 0,
+  });
+  return {
+    url: gateway.url,
+    async stop() {
+      await gateway.stop();
+      signer.stop();
+    },
+  };
+}
