@@ -332,7 +332,7 @@ describe("a queue", () => {
     });
     const { url } = await ask(chain, "/putObject", { object_key: "for-another" });
     abort.abort();
-    await expect(poll).rejects.toThrow("fetch failed");
+    await expect(poll).rejects.toThrow("aborted");
     await put(url, "for-another");
     const message = await consumer.receive();
     expect(message?.Attributes?.["ApproximateReceiveCount"]).toBe("1");
