@@ -1,0 +1,64 @@
+import { readEnvironment } from "../../functions/sign-url/environment";
+import { bundle } from "../../stacks/constructs/bundle";
+
+const VARIABLES = {
+  BUCKET_NAME: "b",
+  ROLES: "producer,consumer",
+  AWS_REGION: "eu-central-1",
+  AWS_ACCESS_KEY_ID: "a",
+  AWS_SECRET_ACCESS_KEY: "s",
+};
+
+describe("the signer's bundle", () => {
+  const { code } = bundle("functions/sign-url/index.ts");
+
+  test("is at most 30,000 bytes, which a cold start loads in milliseconds", () => {
+    expect(Buffer.byteLength(code)).toBeLessThanOrEqual(30_000);
+  });
+
+  test("loads nothing that could reach the network", () => {
+    const loaded = [...code.matchAll(/require\("([^"]+)"\)/g)].map(([, name]) => name?.replace("node:", ""));
+    expect(loaded).toContain("crypto");
+    expect(
+      loaded.filter((name) => !["crypto", "fs", "path", "buffer", "stream"].includes(name ?? "")),
+    ).toEqual([]);
+  });
+
+  test("has the same bytes each time it is made", () => {
+    const files = { "openapi.json": "{}", "a.txt": "a" };
+    const [first, second] = [1, 2].map(() => bundle("functions/sign-url/index.ts", files));
+    expect(first?.hash).toBe(second?.hash);
+    expect(bundle("functions/sign-url/index.ts", { ...files, "a.txt": "b" }).hash).not.toBe(first?.hash);
+  });
+});
+
+describe("the signer's environment", () => {
+  test("is read whole", () => {
+    expect(
+      readEnvironment({
+        ...VARIABLES,
+        MAX_OBJECT_BYTES: "1000",
+        AWS_SESSION_TOKEN: "t",
+        AWS_ENDPOINT_URL_S3: "http://127.0.0.1:4601",
+      }),
+    ).toEqual({
+      bucketName: "b",
+      region: "eu-central-1",
+      credentials: { accessKeyId: "a", secretAccessKey: "s", sessionToken: "t" },
+      roles: ["producer", "consumer"],
+      maxObjectBytes: 1000,
+      endpoint: new URL("http://127.0.0.1:4601"),
+    });
+  });
+
+  test.each([
+    ...Object.keys(VARIABLES).map(
+      (name) => [name, undefined, `The environment variable ${name} is not set.`] as const,
+    ),
+    ["ROLES", "producer,admin", 'ROLES must list some of producer, consumer, not "producer,admin".'] as const,
+    ["MAX_OBJECT_BYTES", "1e3", 'MAX_OBJECT_BYTES must be a whole number of bytes, not "1e3".'] as const,
+    ["MAX_OBJECT_BYTES", "", 'MAX_OBJECT_BYTES must be a whole number of bytes, not "".'] as const,
+  ])("with %s = %j stops the function before its first request", (name, value, says) => {
+    expect(() => readEnvironment({ ...VARIABLES, [name]: value })).toThrow(says);
+  });
+});
