@@ -8,9 +8,10 @@ import { type GatewayStep, startGateway } from "./gateway";
 import { assertSupported } from "./iam";
 import { loadFunction } from "./lambda";
 import { assertDeliverable, notificationsFor, objectCreatedMessage, testMessage } from "./notifications";
+import { LOCAL_API_ID } from "./references";
 import { type CreatedObject, type Principal, S3_CONDITION_KEYS, startS3 } from "./s3";
 import { startSqs } from "./sqs";
-import { LOCAL_API_ID, type Stack, type StackBucket, readStack } from "./stack";
+import { type Stack, type StackBucket, readStack } from "./stack";
 
 /** The ports that people use: the API, S3 and SQS. */
 export const PORTS = { api: 4600, s3: 4601, sqs: 4602 } as const;

@@ -1,43 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { LocalFunction } from "./lambda";
+import { type ApiDefinition, type Integration, functionArn } from "./api-definition";
+import { type Answer, GatewayError, gatewayAnswer, mockAnswer } from "./gateway-answers";
+import { type LocalFunction, withTimeout } from "./lambda";
+import { type ProxyRequest, proxyAnswer, proxyEvent } from "./proxy-integration";
 import { close, listen, urlOf } from "./server";
 import { verifySignature } from "./signature";
-
-type Json = Record<string, unknown>;
-
-/** How API Gateway answers an operation: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-integration.html */
-interface Integration {
-  readonly type: string;
-  readonly uri?: string;
-  readonly timeoutInMillis?: number;
-  readonly passthroughBehavior?: string;
-  readonly requestTemplates?: Readonly<Record<string, string>>;
-  readonly responses?: Readonly<Record<string, MockResponse>>;
-}
-
-interface MockResponse {
-  readonly statusCode: string;
-  readonly responseParameters?: Readonly<Record<string, string>>;
-  readonly responseTemplates?: Readonly<Record<string, string>>;
-}
-
-interface Operation {
-  readonly security?: readonly Readonly<Record<string, unknown>>[];
-  readonly "x-amazon-apigateway-integration"?: Integration;
-}
-
-/** The definition of an API, as its resource's body holds it. */
-export interface ApiDefinition {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly "x-amazon-apigateway-gateway-responses"?: Readonly<Record<string, Partial<GatewayResponse>>>;
-}
-
-interface GatewayResponse {
-  readonly statusCode: number;
-  readonly responseParameters: Readonly<Record<string, string>>;
-  readonly responseTemplates: Readonly<Record<string, string>>;
-}
 
 export interface GatewayOptions {
   readonly definition: ApiDefinition;
@@ -71,25 +39,8 @@ export interface Gateway {
   readonly stop: () => Promise<void>;
 }
 
-interface Answer {
-  readonly statusCode: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
 /** API Gateway's own limit, in bytes. */
 const MAX_BODY = 10 * 1024 * 1024;
-
-/** An error that API Gateway itself answers: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html */
-class GatewayError extends Error {
-  constructor(
-    readonly type: string,
-    readonly status: number,
-    message: string,
-  ) {
-    super(message);
-  }
-}
 
 /**
  * A REST API of API Gateway as a server on this machine: it reads the API's own definition, and turns requests into
@@ -131,9 +82,6 @@ function assertSupported({ definition, functions }: GatewayOptions): void {
     }
   }
 }
-
-const functionArn = ({ uri }: Integration) =>
-  /functions\/(arn:[^/]+)\/invocations$/.exec(uri ?? "")?.[1] ?? "";
 
 /** Whether a method may take one more request. API Gateway has a token bucket for each method. */
 type Throttle = (method: string) => boolean;
@@ -179,13 +127,13 @@ async function handle(
   requestId: string,
 ): Promise<Answer> {
   const { definition, stageName } = options;
-  const url = new URL(request.url ?? "/", "http://localhost");
+  const url = new URL(`http://localhost${request.url?.startsWith("/") ? request.url : "/"}`);
   const prefix = `/${stageName}`;
   if (url.pathname !== prefix && !url.pathname.startsWith(`${prefix}/`)) {
     throw new GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "Forbidden");
   }
   const path = url.pathname.slice(prefix.length) || "/";
-  const resource = path in definition.paths ? path : "/{proxy+}";
+  const resource = Object.hasOwn(definition.paths, path) ? path : "/{proxy+}";
   const operations = definition.paths[resource];
   const operation =
     operations?.[request.method?.toLowerCase() ?? ""] ?? operations?.["x-amazon-apigateway-any-method"];
@@ -197,7 +145,7 @@ async function handle(
   const body = await readBody(request);
   if (operation.security?.length) authorize(options, request, url, body);
   if (integration.type === "mock") return mockAnswer(integration, request, requestId);
-  return await invoke(options, integration, request, { url, path, resource, body, requestId });
+  return await invoke(options, integration, { request, url, path, resource, body, requestId });
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {
@@ -224,160 +172,33 @@ function authorize(
   if (fault) throw new GatewayError(fault.type, 403, fault.message);
 }
 
-interface Call {
-  readonly url: URL;
-  readonly path: string;
-  readonly resource: string;
-  readonly body: Buffer;
-  readonly requestId: string;
-}
-
 async function invoke(
-  { functions, onStep, ...options }: GatewayOptions,
+  { functions, onStep, ...context }: GatewayOptions,
   integration: Integration,
-  request: IncomingMessage,
-  call: Call,
+  request: ProxyRequest,
 ): Promise<Answer> {
   const arn = functionArn(integration);
-  const event = proxyEvent(options, request, call);
-  onStep?.({ kind: "received", method: event.httpMethod, path: call.url.pathname, body: event.body ?? "" });
+  const event = proxyEvent(context, request);
+  onStep?.({
+    kind: "received",
+    method: event.httpMethod,
+    path: request.url.pathname,
+    body: event.body ?? "",
+  });
   onStep?.({ kind: "invoked", arn, event });
   const startedAt = performance.now();
-  let result: unknown;
+  let answer: Answer;
   try {
-    result = await within(functions.get(arn)?.invoke(event), integration.timeoutInMillis ?? 29_000);
+    const timeout = new GatewayError("INTEGRATION_TIMEOUT", 504, "Endpoint request timed out");
+    const call = (functions.get(arn) as LocalFunction).invoke(event);
+    answer = proxyAnswer(await withTimeout(call, integration.timeoutInMillis ?? 29_000, timeout));
   } catch (error) {
     console.error(error);
     throw error instanceof GatewayError
       ? error
       : new GatewayError("DEFAULT_5XX", 502, "Internal server error");
   }
-  const answer = proxyAnswer(result);
   const bytes = Buffer.byteLength(answer.body);
   onStep?.({ kind: "answered", statusCode: answer.statusCode, bytes, ms: performance.now() - startedAt });
   return answer;
-}
-
-function within<T>(call: Promise<T> | undefined, milliseconds: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const error = new GatewayError("INTEGRATION_TIMEOUT", 504, "Endpoint request timed out");
-    timer = setTimeout(() => reject(error), milliseconds);
-  });
-  return Promise.race([call, timeout]).finally(() => clearTimeout(timer));
-}
-
-/** The event of a proxy integration: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html */
-function proxyEvent(
-  { apiId, accountId, stageName }: Pick<GatewayOptions, "apiId" | "accountId" | "stageName">,
-  request: IncomingMessage,
-  { url, path, resource, body, requestId }: Call,
-) {
-  const multiValueHeaders: Record<string, string[]> = {};
-  for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    const [name = "", value = ""] = request.rawHeaders.slice(index, index + 2);
-    (multiValueHeaders[name] ??= []).push(value);
-  }
-  const lastOf = (values: Record<string, string[]>) =>
-    Object.fromEntries(Object.entries(values).map(([name, all]) => [name, all.at(-1) ?? ""]));
-  const query: Record<string, string[]> = {};
-  for (const [name, value] of url.searchParams) (query[name] ??= []).push(value);
-  const hasQuery = url.search.length > 1;
-  return {
-    resource,
-    path,
-    httpMethod: request.method ?? "GET",
-    headers: lastOf(multiValueHeaders),
-    multiValueHeaders,
-    queryStringParameters: hasQuery ? lastOf(query) : null,
-    multiValueQueryStringParameters: hasQuery ? query : null,
-    pathParameters: resource === "/{proxy+}" ? { proxy: path.slice(1) } : null,
-    stageVariables: null,
-    requestContext: {
-      accountId,
-      apiId,
-      resourcePath: resource,
-      httpMethod: request.method ?? "GET",
-      path: url.pathname,
-      stage: stageName,
-      requestId,
-      requestTimeEpoch: Date.now(),
-      protocol: "HTTP/1.1",
-      identity: {
-        sourceIp: request.socket.remoteAddress ?? "",
-        userAgent: request.headers["user-agent"] ?? null,
-      },
-    },
-    // API Gateway has no binary media types here, so it reads every body as UTF-8.
-    body: body.length > 0 ? body.toString("utf8") : null,
-    isBase64Encoded: false,
-  };
-}
-
-/** Checks a function's answer as API Gateway does: one that is not of the proxy form is a 502. */
-function proxyAnswer(result: unknown): Answer {
-  const { statusCode, headers = {}, body = "", isBase64Encoded = false } = (result ?? {}) as Json;
-  const wellFormed =
-    Number.isInteger(statusCode) &&
-    typeof body === "string" &&
-    typeof headers === "object" &&
-    headers !== null;
-  if (!wellFormed || isBase64Encoded) {
-    console.error("The function's answer is not of the form of a proxy integration.");
-    throw new GatewayError("DEFAULT_5XX", 502, "Internal server error");
-  }
-  return { statusCode: statusCode as number, headers: headers as Record<string, string>, body };
-}
-
-function mockAnswer(integration: Integration, request: IncomingMessage, requestId: string): Answer {
-  const mediaType = (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim() ?? "";
-  if (!integration.requestTemplates?.[mediaType]) {
-    throw new GatewayError("UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type");
-  }
-  const response: MockResponse = integration.responses?.["default"] ?? { statusCode: "500" };
-  const { statusCode, responseParameters = {}, responseTemplates = {} } = response;
-  return {
-    statusCode: Number(statusCode),
-    headers: {
-      "content-type": "application/json",
-      ...headersOf(responseParameters, "method.response.header."),
-    },
-    body: render(responseTemplates["application/json"] ?? "", { "$context.requestId": requestId }),
-  };
-}
-
-function gatewayAnswer(definition: ApiDefinition, error: GatewayError, requestId: string): Answer {
-  const responses = definition["x-amazon-apigateway-gateway-responses"] ?? {};
-  const fallback = error.status >= 500 ? "DEFAULT_5XX" : "DEFAULT_4XX";
-  const response = responses[error.type] ?? responses[fallback];
-  const template =
-    response?.responseTemplates?.["application/json"] ?? '{"message":$context.error.messageString}';
-  return {
-    statusCode: response?.statusCode ?? error.status,
-    headers: {
-      "content-type": "application/json",
-      ...headersOf(response?.responseParameters ?? {}, "gatewayresponse.header."),
-    },
-    body: render(template, {
-      "$context.error.messageString": JSON.stringify(error.message),
-      "$context.error.responseType": error.type,
-      "$context.requestId": requestId,
-    }),
-  };
-}
-
-/** Response parameters that are constants: 'no-store', in quotes. */
-const headersOf = (parameters: Readonly<Record<string, string>>, prefix: string) =>
-  Object.fromEntries(
-    Object.entries(parameters).map(([name, value]) => [
-      name.slice(prefix.length).toLowerCase(),
-      value.slice(1, -1),
-    ]),
-  );
-
-function render(template: string, values: Readonly<Record<string, string>>): string {
-  return template.replace(/\$[\w.]+/g, (name) => {
-    if (!(name in values)) throw new Error(`The local gateway does not know ${name} in a template.`);
-    return values[name] as string;
-  });
 }

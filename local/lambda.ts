@@ -32,7 +32,8 @@ export function loadFunction({ zip, handler, environment, timeoutSeconds }: Func
   const stop = () => rmSync(folder, { recursive: true, force: true });
   try {
     const invoke = loadHandler(folder, zip, handler, environment);
-    return { invoke: (event) => withTimeout(invoke(event), timeoutSeconds), stop };
+    const timeout = () => new Error(`The function took longer than ${timeoutSeconds} s.`);
+    return { invoke: (event) => withTimeout(invoke(event), timeoutSeconds * 1000, timeout()), stop };
   } catch (error) {
     stop();
     throw error;
@@ -63,10 +64,11 @@ function loadHandler(
   return exported as (event: unknown) => Promise<unknown>;
 }
 
-function withTimeout<T>(call: Promise<T>, seconds: number): Promise<T> {
+/** The result of a call, or this error where it takes longer. The call itself goes on: nothing can stop it. */
+export function withTimeout<T>(call: Promise<T>, milliseconds: number, error: Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Task timed out after ${seconds} seconds`)), seconds * 1000);
+    timer = setTimeout(() => reject(error), milliseconds);
   });
   return Promise.race([call, timeout]).finally(() => clearTimeout(timer));
 }

@@ -1,88 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ApiDefinition } from "./gateway";
+import type { ApiDefinition } from "./api-definition";
 import type { Policy } from "./iam";
+import { LOCAL_API_ID, type Place, resolver } from "./references";
+import { SETTINGS, assertSupported } from "./settings";
 
 type Json = Record<string, unknown>;
-
-/**
- * What the local chain makes of each resource's settings. It honours some; the others (`atAws`) have no meaning on
- * one machine: encryption at rest, retention, lifecycle, cost, names of things that only AWS has. A resource or a
- * setting that is not here stops the chain: what it cannot honour it must not pretend to.
- */
-const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: readonly string[] }>> = {
-  aws_s3_bucket: { honoured: ["bucket"], atAws: ["force_destroy"] },
-  aws_s3_bucket_public_access_block: {
-    honoured: [
-      "bucket",
-      "block_public_acls",
-      "block_public_policy",
-      "ignore_public_acls",
-      "restrict_public_buckets",
-    ],
-    atAws: [],
-  },
-  aws_s3_bucket_ownership_controls: { honoured: [], atAws: ["bucket", "rule"] },
-  aws_s3_bucket_server_side_encryption_configuration: { honoured: [], atAws: ["bucket", "rule"] },
-  aws_s3_bucket_versioning: { honoured: ["bucket", "versioning_configuration"], atAws: [] },
-  aws_s3_bucket_policy: { honoured: ["bucket", "policy"], atAws: [] },
-  aws_s3_bucket_lifecycle_configuration: { honoured: [], atAws: ["bucket", "rule"] },
-  aws_s3_bucket_cors_configuration: { honoured: ["bucket", "cors_rule"], atAws: [] },
-  aws_s3_bucket_logging: { honoured: [], atAws: ["bucket", "target_bucket", "target_prefix"] },
-  aws_s3_bucket_notification: { honoured: ["bucket", "queue"], atAws: [] },
-  aws_cloudtrail: {
-    honoured: [],
-    atAws: [
-      "name",
-      "s3_bucket_name",
-      "enable_log_file_validation",
-      "include_global_service_events",
-      "event_selector",
-    ],
-  },
-  aws_sqs_queue: {
-    honoured: [
-      "name",
-      "visibility_timeout_seconds",
-      "message_retention_seconds",
-      "receive_wait_time_seconds",
-      "redrive_policy",
-      "redrive_allow_policy",
-      "policy",
-    ],
-    atAws: ["sqs_managed_sse_enabled"],
-  },
-  aws_iam_role: { honoured: ["name"], atAws: ["assume_role_policy"] },
-  aws_iam_role_policy: { honoured: ["role", "policy"], atAws: ["name"] },
-  aws_cloudwatch_log_group: { honoured: [], atAws: ["name", "retention_in_days"] },
-  aws_lambda_function: {
-    honoured: [
-      "function_name",
-      "role",
-      "runtime",
-      "handler",
-      "filename",
-      "source_code_hash",
-      "timeout",
-      "environment",
-    ],
-    atAws: ["architectures", "memory_size", "reserved_concurrent_executions"],
-  },
-  aws_lambda_permission: {
-    honoured: ["action", "function_name", "principal", "source_arn"],
-    atAws: ["statement_id"],
-  },
-  aws_api_gateway_rest_api: { honoured: ["body"], atAws: ["name", "description", "endpoint_configuration"] },
-  aws_api_gateway_deployment: { honoured: ["rest_api_id"], atAws: ["triggers"] },
-  aws_api_gateway_stage: { honoured: ["rest_api_id", "deployment_id", "stage_name"], atAws: [] },
-  aws_api_gateway_method_settings: {
-    honoured: ["rest_api_id", "stage_name", "method_path", "settings"],
-    atAws: [],
-  },
-};
-
-/** What belongs to Terraform and not to a resource. */
-const META = ["//", "depends_on", "lifecycle", "provider"];
 
 export interface BucketNotification {
   readonly id: string;
@@ -147,15 +70,6 @@ export interface Stack {
   readonly outputs: Readonly<Record<string, string>>;
 }
 
-/** The id of the API where there is no API Gateway. */
-export const LOCAL_API_ID = "local";
-
-interface Resource {
-  readonly type: string;
-  readonly address: string;
-  readonly settings: Json;
-}
-
 /**
  * Reads a synthesized stack.
  *
@@ -194,63 +108,6 @@ export function readStack(folder: string): Stack {
       ]),
     ),
   };
-}
-
-function assertSupported({ type, address, settings }: Resource): void {
-  const known = SETTINGS[type];
-  if (!known) throw new Error(`The local chain does not know ${type} (${address}).`);
-  for (const setting of Object.keys(settings)) {
-    if (![...META, ...known.honoured, ...known.atAws].includes(setting)) {
-      throw new Error(`The local chain does not know the setting ${setting} of ${address}.`);
-    }
-  }
-}
-
-interface Place {
-  readonly region: string;
-  readonly accountId: string;
-}
-
-/** Attributes that AWS gives a resource, from what its settings say. */
-const ATTRIBUTES: Readonly<Record<string, (settings: Json, place: Place) => Json>> = {
-  aws_s3_bucket: ({ bucket }) => ({ id: bucket, arn: `arn:aws:s3:::${bucket}` }),
-  aws_iam_role: ({ name }, { accountId }) => ({ id: name, arn: `arn:aws:iam::${accountId}:role/${name}` }),
-  aws_sqs_queue: ({ name }, { region, accountId }) => ({
-    id: name,
-    arn: `arn:aws:sqs:${region}:${accountId}:${name}`,
-  }),
-  aws_lambda_function: ({ function_name }, { region, accountId }) => ({
-    arn: `arn:aws:lambda:${region}:${accountId}:function:${function_name}`,
-  }),
-  aws_api_gateway_rest_api: (_, { region, accountId }) => ({
-    id: LOCAL_API_ID,
-    execution_arn: `arn:aws:execute-api:${region}:${accountId}:${LOCAL_API_ID}`,
-  }),
-  aws_api_gateway_deployment: () => ({ id: "deployment" }),
-};
-
-/** Replaces Terraform's references between resources by what they lead to here. */
-function resolver(resources: readonly Resource[], place: Place): (value: unknown) => unknown {
-  const byAddress = new Map(
-    resources.map(({ type, address, settings }) => [
-      address,
-      { ...settings, ...ATTRIBUTES[type]?.(settings, place) },
-    ]),
-  );
-  const resolve = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(resolve);
-    if (typeof value === "object" && value !== null) {
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]));
-    }
-    if (typeof value !== "string") return value;
-    return value.replace(/\$\{([^}]*)\}/g, (reference, expression: string) => {
-      const dot = expression.lastIndexOf(".");
-      const attribute = byAddress.get(expression.slice(0, dot))?.[expression.slice(dot + 1)];
-      if (typeof attribute !== "string") throw new Error(`The local chain cannot resolve ${reference}.`);
-      return resolve(attribute) as string;
-    });
-  };
-  return resolve;
 }
 
 type All = (type: string) => Json[];

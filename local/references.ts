@@ -1,0 +1,63 @@
+type Json = Record<string, unknown>;
+
+/** The id of the API where there is no API Gateway. */
+export const LOCAL_API_ID = "local";
+
+/** A resource of a stack's JSON. */
+export interface Resource {
+  readonly type: string;
+  readonly address: string;
+  readonly settings: Json;
+}
+
+/** Where a stack lives. */
+export interface Place {
+  readonly region: string;
+  readonly accountId: string;
+}
+
+/** Attributes that AWS gives a resource, from what its settings say. */
+const ATTRIBUTES: Readonly<Record<string, (settings: Json, place: Place) => Json>> = {
+  aws_s3_bucket: ({ bucket }) => ({ id: bucket, arn: `arn:aws:s3:::${bucket}` }),
+  aws_iam_role: ({ name }, { accountId }) => ({ id: name, arn: `arn:aws:iam::${accountId}:role/${name}` }),
+  aws_sqs_queue: ({ name }, { region, accountId }) => ({
+    id: name,
+    arn: `arn:aws:sqs:${region}:${accountId}:${name}`,
+  }),
+  aws_lambda_function: ({ function_name }, { region, accountId }) => ({
+    arn: `arn:aws:lambda:${region}:${accountId}:function:${function_name}`,
+  }),
+  aws_api_gateway_rest_api: (_, { region, accountId }) => ({
+    id: LOCAL_API_ID,
+    execution_arn: `arn:aws:execute-api:${region}:${accountId}:${LOCAL_API_ID}`,
+  }),
+  aws_api_gateway_deployment: () => ({ id: "deployment" }),
+};
+
+/**
+ * Replaces Terraform's references between resources by what they lead to here.
+ *
+ * @returns a function that resolves a value, whatever it holds
+ */
+export function resolver(resources: readonly Resource[], place: Place): (value: unknown) => unknown {
+  const byAddress = new Map(
+    resources.map(({ type, address, settings }) => [
+      address,
+      { ...settings, ...ATTRIBUTES[type]?.(settings, place) },
+    ]),
+  );
+  const resolve = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(resolve);
+    if (typeof value === "object" && value !== null) {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]));
+    }
+    if (typeof value !== "string") return value;
+    return value.replace(/\$\{([^}]*)\}/g, (reference, expression: string) => {
+      const dot = expression.lastIndexOf(".");
+      const attribute = byAddress.get(expression.slice(0, dot))?.[expression.slice(dot + 1)];
+      if (typeof attribute !== "string") throw new Error(`The local chain cannot resolve ${reference}.`);
+      return resolve(attribute) as string;
+    });
+  };
+  return resolve;
+}

@@ -1,0 +1,93 @@
+import type { Resource } from "./references";
+
+/**
+ * What the local chain makes of each resource's settings. It honours some; the others (`atAws`) have no meaning on
+ * one machine: encryption at rest, retention, lifecycle, cost, names of things that only AWS has. A resource or a
+ * setting that is not here stops the chain: what it cannot honour it must not pretend to.
+ */
+export const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: readonly string[] }>> = {
+  aws_s3_bucket: { honoured: ["bucket"], atAws: ["force_destroy"] },
+  aws_s3_bucket_public_access_block: {
+    honoured: [
+      "bucket",
+      "block_public_acls",
+      "block_public_policy",
+      "ignore_public_acls",
+      "restrict_public_buckets",
+    ],
+    atAws: [],
+  },
+  aws_s3_bucket_ownership_controls: { honoured: [], atAws: ["bucket", "rule"] },
+  aws_s3_bucket_server_side_encryption_configuration: { honoured: [], atAws: ["bucket", "rule"] },
+  aws_s3_bucket_versioning: { honoured: ["bucket", "versioning_configuration"], atAws: [] },
+  aws_s3_bucket_policy: { honoured: ["bucket", "policy"], atAws: [] },
+  aws_s3_bucket_lifecycle_configuration: { honoured: [], atAws: ["bucket", "rule"] },
+  aws_s3_bucket_cors_configuration: { honoured: ["bucket", "cors_rule"], atAws: [] },
+  aws_s3_bucket_logging: { honoured: [], atAws: ["bucket", "target_bucket", "target_prefix"] },
+  aws_s3_bucket_notification: { honoured: ["bucket", "queue"], atAws: [] },
+  aws_cloudtrail: {
+    honoured: [],
+    atAws: [
+      "name",
+      "s3_bucket_name",
+      "enable_log_file_validation",
+      "include_global_service_events",
+      "event_selector",
+    ],
+  },
+  aws_sqs_queue: {
+    honoured: [
+      "name",
+      "visibility_timeout_seconds",
+      "message_retention_seconds",
+      "receive_wait_time_seconds",
+      "redrive_policy",
+      "redrive_allow_policy",
+      "policy",
+    ],
+    atAws: ["sqs_managed_sse_enabled"],
+  },
+  aws_iam_role: { honoured: ["name"], atAws: ["assume_role_policy"] },
+  aws_iam_role_policy: { honoured: ["role", "policy"], atAws: ["name"] },
+  aws_cloudwatch_log_group: { honoured: [], atAws: ["name", "retention_in_days"] },
+  aws_lambda_function: {
+    honoured: [
+      "function_name",
+      "role",
+      "runtime",
+      "handler",
+      "filename",
+      "source_code_hash",
+      "timeout",
+      "environment",
+    ],
+    atAws: ["architectures", "memory_size", "reserved_concurrent_executions"],
+  },
+  aws_lambda_permission: {
+    honoured: ["action", "function_name", "principal", "source_arn"],
+    atAws: ["statement_id"],
+  },
+  aws_api_gateway_rest_api: { honoured: ["body"], atAws: ["name", "description", "endpoint_configuration"] },
+  aws_api_gateway_deployment: { honoured: ["rest_api_id"], atAws: ["triggers"] },
+  aws_api_gateway_stage: { honoured: ["rest_api_id", "deployment_id", "stage_name"], atAws: [] },
+  aws_api_gateway_method_settings: {
+    honoured: ["rest_api_id", "stage_name", "method_path", "settings"],
+    atAws: [],
+  },
+};
+
+/** What belongs to Terraform and not to a resource. */
+const META = ["//", "depends_on", "lifecycle", "provider"];
+
+/**
+ * @throws Error that names the resource and the setting that the local chain does not know
+ */
+export function assertSupported({ type, address, settings }: Resource): void {
+  const known = SETTINGS[type];
+  if (!known) throw new Error(`The local chain does not know ${type} (${address}).`);
+  for (const setting of Object.keys(settings)) {
+    if (![...META, ...known.honoured, ...known.atAws].includes(setting)) {
+      throw new Error(`The local chain does not know the setting ${setting} of ${address}.`);
+    }
+  }
+}
