@@ -4,14 +4,14 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
-import { type GatewayStep, startGateway } from "./gateway";
+import { type GatewayStep, startGateway } from "./api-gateway/gateway";
 import { assertSupported } from "./iam";
 import { loadFunction } from "./lambda";
-import { assertDeliverable, notificationsFor, objectCreatedMessage, testMessage } from "./notifications";
-import { LOCAL_API_ID } from "./references";
-import { type CreatedObject, type Principal, S3_CONDITION_KEYS, startS3 } from "./s3";
-import { startSqs } from "./sqs";
-import { type Stack, type StackBucket, readStack } from "./stack";
+import { assertDeliverable, notificationsFor, objectCreatedMessage, testMessage } from "./s3/notifications";
+import { LOCAL_API_ID } from "./stack/references";
+import { type CreatedObject, type Principal, S3_CONDITION_KEYS, startS3 } from "./s3/s3";
+import { startSqs } from "./sqs/sqs";
+import { type Stack, type StackBucket, readStack } from "./stack/stack";
 
 /** The ports that people use: the API, S3 and SQS. */
 export const PORTS = { api: 4600, s3: 4601, sqs: 4602 } as const;

@@ -12,7 +12,7 @@ import { LIMITS } from "../functions/sign-url/limits";
 import { Sha256 } from "../functions/sign-url/sha256";
 import { formatBytes, formatTime } from "../stacks/format";
 import { CREDENTIALS, type Chain } from "./chain";
-import type { GatewayStep } from "./gateway";
+import type { GatewayStep } from "./api-gateway/gateway";
 import { StartError } from "./server";
 import { digestFile, digestUrl, putFile } from "./transfer";
 

@@ -1,7 +1,7 @@
 import { SignatureV4 } from "@smithy/signature-v4";
 import { Sha256 } from "../../functions/sign-url/sha256";
 import { CREDENTIALS, type Chain, start } from "../../local/chain";
-import { startGateway } from "../../local/gateway";
+import { startGateway } from "../../local/api-gateway/gateway";
 import { ask, synthesize } from "./tools";
 
 const stackOf = synthesize();

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ApiDefinition } from "../../local/api-definition";
-import { startGateway } from "../../local/gateway";
+import type { ApiDefinition } from "../../local/api-gateway/definition";
+import { startGateway } from "../../local/api-gateway/gateway";
 import { loadFunction } from "../../local/lambda";
 import type { Place } from "../../stacks/arns";
 import { FAKE_KEYS, type Moto } from "./moto";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ApiDefinition } from "./api-definition";
-import type { Policy } from "./iam";
+import type { ApiDefinition } from "../api-gateway/definition";
+import type { Policy } from "../iam";
 import { LOCAL_API_ID, type Place, resolver } from "./references";
 import { SETTINGS, assertSupported } from "./settings";
 

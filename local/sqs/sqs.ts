@@ -1,9 +1,9 @@
 import type { IncomingMessage, RequestListener } from "node:http";
 import { Readable } from "node:stream";
 import { createRequestHandler } from "local-aws-sqs";
-import { currentResponse, mendQueue } from "./sqs-queue";
-import { HOST, close, listen, urlOf } from "./server";
-import type { StackQueue } from "./stack";
+import { currentResponse, mendQueue } from "./queue";
+import { HOST, close, listen, urlOf } from "../server";
+import type { StackQueue } from "../stack/stack";
 
 export interface SqsOptions {
   readonly queues: readonly StackQueue[];

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { ApiDefinition, Integration, MockResponse } from "./api-definition";
+import type { ApiDefinition, Integration, MockResponse } from "./definition";
 
 /** What a caller of the API gets. */
 export interface Answer {

@@ -3,10 +3,10 @@ import S3rver from "@20minutes/s3rver";
 import AWSAccount from "@20minutes/s3rver/lib/models/account";
 import { S3CorsConfiguration } from "@20minutes/s3rver/lib/models/config";
 import S3Error from "@20minutes/s3rver/lib/models/error";
-import { type Policy, isAllowed } from "./iam";
-import { listParts, mendStore, uploadFolder, writeContext } from "./s3-store";
-import { close, listen, urlOf } from "./server";
-import type { CorsRule, StackBucket } from "./stack";
+import { type Policy, isAllowed } from "../iam";
+import { listParts, mendStore, uploadFolder, writeContext } from "./store";
+import { close, listen, urlOf } from "../server";
+import type { CorsRule, StackBucket } from "../stack/stack";
 
 /** Who may sign requests, and what its own policies allow. */
 export interface Principal {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { Answer } from "./gateway-answers";
+import type { Answer } from "./answers";
 
 /** A request that a function is called for. */
 export interface ProxyRequest {

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type ApiDefinition, type Integration, functionArn } from "./api-definition";
-import { type Answer, GatewayError, gatewayAnswer, mockAnswer } from "./gateway-answers";
-import { type LocalFunction, withTimeout } from "./lambda";
+import { type ApiDefinition, type Integration, functionArn } from "./definition";
+import { type Answer, GatewayError, gatewayAnswer, mockAnswer } from "./answers";
+import { type LocalFunction, withTimeout } from "../lambda";
 import { type ProxyRequest, proxyAnswer, proxyEvent } from "./proxy-integration";
-import { close, listen, urlOf } from "./server";
+import { close, listen, urlOf } from "../server";
 import { verifySignature } from "./signature";
 
 export interface GatewayOptions {

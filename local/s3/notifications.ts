@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { type Policy, assertSupported, isAllowed } from "./iam";
+import { type Policy, assertSupported, isAllowed } from "../iam";
 import type { CreatedObject } from "./s3";
-import type { BucketNotification, Stack, StackBucket, StackQueue } from "./stack";
+import type { BucketNotification, Stack, StackBucket, StackQueue } from "../stack/stack";
 
 const matches = (pattern: string, event: string) =>
   pattern.endsWith("*") ? event.startsWith(pattern.slice(0, -1)) : event === pattern;
