@@ -106,9 +106,18 @@ export async function run(command: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Resolves when somebody asks the process to end: Ctrl-C, or a service manager. */
+/** Resolves when somebody asks the process to end: Ctrl-C, a service manager, or a reader that has seen enough. */
 export function interrupted(): Promise<void> {
   return new Promise((end) => {
+    process.stdout.on("error", () => end());
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => end());
   });
+}
+
+/** The result of some work, unless somebody asks the process to end before it is there. */
+export async function unlessInterrupted<T>(work: Promise<T>, asked: Promise<void>): Promise<T> {
+  const ended = asked.then(() => {
+    throw new StartError("Interrupted.");
+  });
+  return await Promise.race([work, ended]);
 }

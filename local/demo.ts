@@ -1,6 +1,15 @@
 import { constants, accessSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { CHAIN_HELP, CHAIN_OPTIONS, chainFlags, run, startChain, terminalReporter } from "./command";
+import {
+  CHAIN_HELP,
+  CHAIN_OPTIONS,
+  chainFlags,
+  interrupted,
+  run,
+  startChain,
+  terminalReporter,
+  unlessInterrupted,
+} from "./command";
 import { deliver } from "./deliver";
 import { StartError } from "./server";
 
@@ -21,12 +30,13 @@ void run(async () => {
   }
   if (positionals.length === 0) throw new StartError("Name a file: npm run demo -- FILE…");
   for (const path of positionals) assertReadable(path);
+  const stopAsked = interrupted();
   const reporter = terminalReporter();
   const chain = await startChain(chainFlags(values), reporter);
   try {
     for (const path of positionals) {
       reporter.line("");
-      await deliver(chain, path, reporter);
+      await unlessInterrupted(deliver(chain, path, reporter), stopAsked);
     }
   } finally {
     await chain.stop();

@@ -11,6 +11,7 @@ import {
   run,
   startChain,
   terminalReporter,
+  unlessInterrupted,
 } from "./command";
 import { deliver, wantsSignature } from "./deliver";
 
@@ -44,7 +45,7 @@ void run(async () => {
   const chain = await startChain(flags, reporter);
   try {
     reporter.line("");
-    await deliver(chain, FIRST_MESSAGE, reporter);
+    await unlessInterrupted(deliver(chain, FIRST_MESSAGE, reporter), stopAsked);
     const left = await chain.announceLeft();
     if (left > 0) reporter.line(`\n${left} payloads of an earlier run are announced again.`);
     reporter.line(instructions(chain));

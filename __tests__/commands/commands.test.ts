@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../local/tools";
 
@@ -72,6 +72,17 @@ test("npm start delivers a first message of over 256 KB and stays up until Ctrl-
   child.kill("SIGINT");
   expect(await ended).toMatchObject({ code: 0, stderr: "" });
   await expect(fetch(api)).rejects.toThrow("fetch failed");
+  expect(temporaryFiles()).toEqual([]);
+});
+
+test("npm run demo that is interrupted leaves nothing behind and says so", async () => {
+  const file = join(folder, "large.bin");
+  writeFileSync(file, "");
+  truncateSync(file, 400_000_000);
+  const { child, until, ended } = run("local/demo.ts", file);
+  await until("API Gateway → producer");
+  child.kill("SIGINT");
+  expect(await ended).toMatchObject({ code: 1, stderr: "Interrupted.\n" });
   expect(temporaryFiles()).toEqual([]);
 });
 

@@ -60,7 +60,7 @@ declare module "@20minutes/s3rver" {
     });
     readonly middleware: S3rver.Middleware[];
     readonly store: S3rver.Store;
-    readonly logger: { close(): void; exceptions: { unhandle(): void } };
+    readonly logger: { exceptions: { unhandle(): void } };
     configureBuckets(): Promise<unknown>;
     callback(): RequestListener;
   }
