@@ -9,7 +9,8 @@ import { assertSupported } from "./iam";
 import { loadFunction } from "./lambda";
 import { assertDeliverable, notificationsFor, objectCreatedMessage, testMessage } from "./s3/notifications";
 import { LOCAL_API_ID } from "./stack/references";
-import { type CreatedObject, type Principal, S3_CONDITION_KEYS, startS3 } from "./s3/s3";
+import { type Principal, S3_CONDITION_KEYS } from "./s3/guard";
+import { type CreatedObject, startS3 } from "./s3/s3";
 import { startSqs } from "./sqs/sqs";
 import { type Stack, type StackBucket, readStack } from "./stack/stack";
 

@@ -5,6 +5,8 @@ import type { AddressInfo } from "node:net";
 /** Where everything of the local chain listens: nobody else's machine reaches it. */
 export const HOST = "127.0.0.1";
 
+const LOCAL_HOST = /^(127\.0\.0\.1|localhost)(:\d+)?$/;
+
 /** A mistake of the person who starts the chain: told in one line. */
 export class StartError extends Error {
   override readonly name = "StartError";
@@ -18,7 +20,11 @@ export class StartError extends Error {
  * @throws StartError where the port cannot be had
  */
 export async function listen(listener: RequestListener, port: number, what: string): Promise<Server> {
-  const server = createServer(listener);
+  const server = createServer((request, response) => {
+    // A page whose own name suddenly leads to this machine (DNS rebinding) still says that name.
+    if (LOCAL_HOST.test(request.headers.host ?? "")) return listener(request, response);
+    response.writeHead(403, { connection: "close" }).end();
+  });
   // A payload of gigabytes takes longer than Node's five minutes for a request.
   server.requestTimeout = 0;
   server.listen(port, HOST);

@@ -35,10 +35,13 @@ void run(async () => {
   const stopAsked = interrupted();
   if (values.json) {
     const chain = await startChain(flags);
-    await chain.announceLeft();
-    console.log(JSON.stringify(describe(chain)));
-    await stopAsked;
-    await chain.stop();
+    try {
+      await chain.announceLeft();
+      console.log(JSON.stringify(describe(chain)));
+      await stopAsked;
+    } finally {
+      await chain.stop();
+    }
     return;
   }
   const reporter = terminalReporter();

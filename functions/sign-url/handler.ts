@@ -42,6 +42,7 @@ const answerError = (statusCode: number, code: string, message: string, headers 
 /** Whether a caller that accepts these media types would rather have the bare URL than JSON. */
 export function prefersText(accept: string): boolean {
   const ranges = accept
+    .slice(0, 1024)
     .split(",")
     .map((range) => {
       const [type = "", ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());

@@ -20,9 +20,11 @@ export interface StageRules {
 const pascalCase = (field: string) =>
   field.replace(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
-/** A value as an error quotes it: short, on one line, and unable to break the answer. */
+/** A value as an error quotes it: short, and on one line. Lists and objects may be nested deeper than our stack. */
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 80).toWellFormed()}…` : text;
 }
 

@@ -127,7 +127,7 @@ async function handle(
   requestId: string,
 ): Promise<Answer> {
   const { definition, stageName } = options;
-  const url = new URL(`http://localhost${request.url?.startsWith("/") ? request.url : "/"}`);
+  const url = parseTarget(request.url ?? "");
   const prefix = `/${stageName}`;
   if (url.pathname !== prefix && !url.pathname.startsWith(`${prefix}/`)) {
     throw new GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "Forbidden");
@@ -146,6 +146,13 @@ async function handle(
   if (operation.security?.length) authorize(options, request, url, body);
   if (integration.type === "mock") return mockAnswer(integration, request, requestId);
   return await invoke(options, integration, { request, url, path, resource, body, requestId });
+}
+
+/** Only a path, and as it was sent: API Gateway resolves no "..", and "//host/" names no path of ours. */
+function parseTarget(target: string): URL {
+  const url = /^\/(?!\/)/.test(target) ? new URL(`http://localhost${target}`) : undefined;
+  if (url?.pathname !== target.split(/[?#]/)[0]) throw new GatewayError("BAD_REQUEST", 400, "Bad Request");
+  return url as URL;
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {

@@ -25,14 +25,15 @@ export function proxyEvent(
   { apiId, accountId, stageName }: ProxyContext,
   { request, url, path, resource, body, requestId }: ProxyRequest,
 ) {
-  const multiValueHeaders: Record<string, string[]> = {};
+  // Without a prototype: a caller may name a header or a parameter as Object names its own.
+  const multiValueHeaders = Object.create(null) as Record<string, string[]>;
   for (let index = 0; index < request.rawHeaders.length; index += 2) {
     const [name = "", value = ""] = request.rawHeaders.slice(index, index + 2);
     (multiValueHeaders[name] ??= []).push(value);
   }
   const lastOf = (values: Record<string, string[]>) =>
     Object.fromEntries(Object.entries(values).map(([name, all]) => [name, all.at(-1) ?? ""]));
-  const query: Record<string, string[]> = {};
+  const query = Object.create(null) as Record<string, string[]>;
   for (const [name, value] of url.searchParams) (query[name] ??= []).push(value);
   const hasQuery = url.search.length > 1;
   return {

@@ -1,8 +1,8 @@
 /** What we use of @20minutes/s3rver, which has no types of its own. It is a Koa application. */
 declare module "@20minutes/s3rver" {
   import type { EventEmitter } from "node:events";
-  import type { IncomingMessage, RequestListener } from "node:http";
-  import type { Readable } from "node:stream";
+  import type { RequestListener } from "node:http";
+  import type FilesystemStore from "@20minutes/s3rver/lib/stores/filesystem";
 
   namespace S3rver {
     interface Context {
@@ -10,7 +10,6 @@ declare module "@20minutes/s3rver" {
       readonly path: string;
       readonly query: Readonly<Record<string, string>>;
       readonly headers: Record<string, string | undefined>;
-      readonly req: IncomingMessage;
       readonly state: Record<string, unknown>;
       status: number;
       body: unknown;
@@ -18,37 +17,6 @@ declare module "@20minutes/s3rver" {
     }
 
     type Middleware = (context: Context, next: () => Promise<void>) => Promise<void>;
-    type Metadata = Record<string, string>;
-
-    interface StoredObject {
-      readonly bucket: string;
-      readonly key: string;
-      readonly content: Readable;
-      readonly metadata: Metadata;
-    }
-
-    interface Store {
-      getResourcePath(bucket: string, key: string | undefined, resource: string): string;
-      getMetadata(bucket: string, key: string): Promise<Metadata>;
-      putMetadata(bucket: string, key: string, metadata: Metadata, md5?: string): Promise<void>;
-      putContent(path: string, content: Readable): Promise<[size: number, md5: string]>;
-      putPart(
-        bucket: string,
-        uploadId: string,
-        part: string,
-        content: Readable,
-      ): Promise<{ size: number; md5: string }>;
-      putObjectMultipart(
-        bucket: string,
-        uploadId: string,
-        parts: readonly { number: number; etag: string }[],
-      ): Promise<{ size: number; md5: string }>;
-      putSubresource(bucket: string, key: undefined, config: unknown): Promise<void>;
-      listObjects(
-        bucket: string,
-        options: { prefix: string },
-      ): Promise<{ objects: { key: string; metadata: Metadata }[] }>;
-    }
   }
 
   class S3rver extends (Object as unknown as new () => EventEmitter) {
@@ -59,7 +27,8 @@ declare module "@20minutes/s3rver" {
       configureBuckets: readonly { name: string }[];
     });
     readonly middleware: S3rver.Middleware[];
-    readonly store: S3rver.Store;
+    store: FilesystemStore;
+    readonly context: { store: FilesystemStore };
     readonly logger: { exceptions: { unhandle(): void } };
     configureBuckets(): Promise<unknown>;
     callback(): RequestListener;
@@ -72,7 +41,6 @@ declare module "@20minutes/s3rver/lib/models/account" {
   class AWSAccount {
     constructor(id: string, name: string);
     createKeyPair(accessKeyId: string, secretAccessKey: string): void;
-    revokeAccessKey(accessKeyId: string): void;
   }
   export = AWSAccount;
 }
@@ -87,7 +55,17 @@ declare module "@20minutes/s3rver/lib/models/error" {
 }
 
 declare module "@20minutes/s3rver/lib/models/object" {
-  const S3Object: { ALLOWED_METADATA: string[] };
+  import type { Readable } from "node:stream";
+
+  class S3Object {
+    static readonly ALLOWED_METADATA: string[];
+    constructor(bucket: string, key: string, content: Readable | null, metadata: Record<string, string>);
+    readonly bucket: string;
+    key: string;
+    content: Readable | null;
+    range?: { start: number; end: number };
+    readonly metadata: Record<string, string>;
+  }
   export = S3Object;
 }
 
@@ -96,6 +74,31 @@ declare module "@20minutes/s3rver/lib/models/config" {
 }
 
 declare module "@20minutes/s3rver/lib/stores/filesystem" {
-  const FilesystemStore: { encodeKeyPath(key: string): string; decodeKeyPath(path: string): string };
+  import type { Readable } from "node:stream";
+  import type S3Object from "@20minutes/s3rver/lib/models/object";
+
+  class FilesystemStore {
+    constructor(directory: string);
+    getResourcePath(bucket: string, key: string | undefined, resource: string): string;
+    getMetadata(bucket: string, key: string): Promise<Record<string, string>>;
+    putMetadata(bucket: string, key: string, metadata: Record<string, string>, md5?: string): Promise<void>;
+    putContent(path: string, content: Readable): Promise<[size: number, md5: string]>;
+    getObject(bucket: string, key: string, options?: unknown): Promise<S3Object | null>;
+    putObject(object: S3Object): Promise<{ size: number; md5: string }>;
+    deleteObject(bucket: string, key: string): Promise<void>;
+    listObjects(bucket: string, options: { prefix: string }): Promise<{ objects: S3Object[] }>;
+    putPart(
+      bucket: string,
+      uploadId: string,
+      part: string,
+      content: Readable,
+    ): Promise<{ size: number; md5: string }>;
+    putObjectMultipart(
+      bucket: string,
+      uploadId: string,
+      parts: readonly { number: number; etag: string }[],
+    ): Promise<{ size: number; md5: string }>;
+    putSubresource(bucket: string, key: undefined, config: unknown): Promise<void>;
+  }
   export = FilesystemStore;
 }

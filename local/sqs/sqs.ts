@@ -33,6 +33,11 @@ export async function startSqs({ queues, region, accountId, port }: SqsOptions):
   });
   for (const queue of service.Queues) mendQueue(queue);
   const handle: RequestListener = (request, response) => {
+    // A page's form reaches us without a preflight, and nobody signs here: no page has business with the queues.
+    if (request.headers.origin !== undefined) {
+      response.writeHead(403, { connection: "close" }).end();
+      return;
+    }
     withAttributeNames(request)
       .then((mended) => currentResponse.run(response, () => requestHandler(mended, response)))
       .catch((error: unknown) => response.writeHead(400).end(String(error)));
@@ -57,13 +62,22 @@ export async function startSqs({ queues, region, accountId, port }: SqsOptions):
   };
 }
 
+/** SQS takes 1 MiB; JSON's escapes may double it. */
+const MAX_BODY = 4 * 1024 ** 2;
+
 /** local-aws-sqs knows a message's system attributes only under their old name, which SDKs no longer send. */
 async function withAttributeNames(request: IncomingMessage): Promise<IncomingMessage> {
-  const chunks = await request.toArray();
-  let body = Buffer.concat(chunks as Buffer[]);
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_BODY) throw new Error(`A request may have ${MAX_BODY} bytes.`);
+    chunks.push(chunk);
+  }
+  let body = Buffer.concat(chunks);
   if (request.headers["x-amz-target"] === "AmazonSQS.ReceiveMessage") {
-    const parameters = JSON.parse(body.toString("utf8") || "{}") as Record<string, unknown>;
-    const names = parameters["MessageSystemAttributeNames"];
+    const parameters = JSON.parse(body.toString("utf8") || "{}") as Record<string, unknown> | null;
+    const names = parameters?.["MessageSystemAttributeNames"];
     if (names) body = Buffer.from(JSON.stringify({ ...parameters, AttributeNames: names }));
   }
   const { method, url, headers } = request;

@@ -60,6 +60,8 @@ const GATEWAY_RESPONSES = {
     '"Sign this request with AWS Signature Version 4."',
   ),
   ACCESS_DENIED: gatewayResponse('"AccessDenied"', '"These credentials may not make this request."'),
+  INVALID_SIGNATURE: gatewayResponse('"AccessDenied"', '"This signature is not right for this request."'),
+  EXPIRED_TOKEN: gatewayResponse('"AccessDenied"', '"This signature, or its credentials, are too old."'),
   THROTTLED: gatewayResponse('"TooManyRequests"', '"Too many requests at once. Try again."'),
   REQUEST_TOO_LARGE: gatewayResponse(
     '"RequestTooLarge"',
@@ -76,12 +78,16 @@ const GATEWAY_RESPONSES = {
  */
 function mock(statusCode: 404 | 405, code: string, message: string, allow?: string): Json {
   const request = `{"statusCode": ${statusCode}}`;
+  const headers = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    ...(allow && { Allow: allow }),
+  };
+  const each = <T>(make: (name: string, value: string) => [string, T]) =>
+    Object.fromEntries(Object.entries(headers).map(([name, value]) => make(name, value)));
   return {
     responses: {
-      [statusCode]: {
-        description: code,
-        ...(allow && { headers: { Allow: { schema: { type: "string" } } } }),
-      },
+      [statusCode]: { description: code, headers: each((name) => [name, { schema: { type: "string" } }]) },
     },
     "x-amazon-apigateway-integration": {
       type: "mock",
@@ -90,7 +96,7 @@ function mock(statusCode: 404 | 405, code: string, message: string, allow?: stri
       responses: {
         default: {
           statusCode: String(statusCode),
-          ...(allow && { responseParameters: { "method.response.header.Allow": `'${allow}'` } }),
+          responseParameters: each((name, value) => [`method.response.header.${name}`, `'${value}'`]),
           responseTemplates: errorTemplate(`"${code}"`, message),
         },
       },

@@ -1,0 +1,219 @@
+import type S3rver from "@20minutes/s3rver";
+import S3Error from "@20minutes/s3rver/lib/models/error";
+import { type AccessRequest, type Policy, isAllowed } from "../iam";
+import type { StackBucket } from "../stack/stack";
+import { type ObjectStore, storeRequest } from "./store";
+
+/** Who may sign requests, and what its own policies allow. */
+export interface Principal {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly policies: readonly Policy[];
+}
+
+/** The condition keys that a request to the local S3 has. */
+export const S3_CONDITION_KEYS = [
+  "aws:PrincipalAccount",
+  "aws:ResourceAccount",
+  "aws:SecureTransport",
+  "aws:SourceAccount",
+  "aws:SourceArn",
+  "s3:TlsVersion",
+  "s3:authType",
+  "s3:signatureAge",
+  "s3:signatureversion",
+  "s3:x-amz-acl",
+  "s3:x-amz-server-side-encryption-customer-algorithm",
+];
+
+/** Of a CompleteMultipartUpload's body: 10,000 parts fit. */
+const MAX_XML_BYTES = 2 * 1024 ** 2;
+
+const denied = () => new S3Error("AccessDenied", "Access Denied");
+
+export interface GuardOptions {
+  readonly buckets: readonly StackBucket[];
+  readonly accountId: string;
+  readonly principals: readonly Principal[];
+}
+
+/**
+ * What stands before s3rver's router: it serves nobody without a signature, judges every request by the bucket's
+ * policies and its signer's own, and answers what the router cannot.
+ */
+export function guard(
+  { buckets, accountId, principals }: GuardOptions,
+  store: ObjectStore,
+): S3rver.Middleware {
+  return async (context, next) => {
+    const [bucketName, key] = bucketAndKey(context.path);
+    const bucket = buckets.find(({ name }) => name === bucketName);
+    if (bucketName && !bucket) throw new S3Error("NoSuchBucket", "The specified bucket does not exist");
+    // A browser's preflight has no signature; s3rver answers it by the bucket's CORS rules.
+    if (context.method === "OPTIONS") return await next();
+    const signer = signerOf(context);
+    const principal = principals.find(({ accessKeyId }) => accessKeyId === signer);
+    if (!principal) throw signer ? invalidKey() : denied();
+    refuseUnsignedHeaders(context);
+    refuseUnknownRequests(context, key);
+    // SDKs sign "/bucket/" where s3rver computes "/bucket"; of a virtual host, it puts these the other way round.
+    if (context.path === `/${bucketName}/`) Object.assign(context, { mountPath: "/" }).state.vhost = true;
+
+    const policies = [...principal.policies, ...(bucket?.policies ?? [])];
+    const request: AccessRequest = {
+      principal: { account: accountId },
+      action: s3Action(context, key),
+      resource: `arn:aws:s3:::${bucketName}${key && `/${key}`}`,
+      context: conditionContext(context, accountId),
+    };
+    if (!isAllowed(policies, request)) throw denied();
+    const writing = { key, headers: context.headers, query: context.query, versionId: "" };
+    try {
+      await storeRequest.run(writing, () => nextOrMultipart(store, context, bucketName, key, next));
+    } catch (error) {
+      // Only who may list a bucket is told that an object is not there.
+      const list = { ...request, action: "s3:ListBucket", resource: `arn:aws:s3:::${bucketName}` };
+      if (error instanceof S3Error && error.code === "NoSuchKey" && !isAllowed(policies, list))
+        throw denied();
+      throw error;
+    }
+    if (writing.versionId) context.set("x-amz-version-id", writing.versionId);
+  };
+}
+
+/** @throws S3Error where the path is not encoded as a path */
+function bucketAndKey(path: string): [bucket: string, key: string] {
+  try {
+    const [, bucket = "", ...segments] = decodeURIComponent(path).split("/");
+    return [bucket, segments.join("/")];
+  } catch {
+    throw new S3Error("InvalidURI", "Couldn't parse the specified URI.");
+  }
+}
+
+const invalidKey = () =>
+  new S3Error("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.");
+
+const AUTHORIZATION =
+  /^AWS4-HMAC-SHA256 Credential=([^/,]+)\/[^,]+, *SignedHeaders=[^,]+, *Signature=[0-9a-f]{64}$/;
+
+/** The access key whose signature s3rver will check, in the query or the header; empty where it would check none. */
+function signerOf({ query, headers }: S3rver.Context): string {
+  if (!("X-Amz-Algorithm" in query)) return AUTHORIZATION.exec(headers["authorization"] ?? "")?.[1] ?? "";
+  const { "X-Amz-Credential": credential, "X-Amz-SignedHeaders": names } = query;
+  // A parameter that is there twice is a list.
+  return typeof credential === "string" && typeof names === "string" ? (credential.split("/")[0] ?? "") : "";
+}
+
+/** What s3rver would break on, or does otherwise than S3. */
+function refuseUnknownRequests({ method, query, headers }: S3rver.Context, key: string): void {
+  if (method === "POST" && !key && !("delete" in query)) {
+    throw new S3Error("NotImplemented", "Uploads by a browser's form are not served here.");
+  }
+  if (method === "POST" && Number(headers["content-length"] ?? 0) > MAX_XML_BYTES) {
+    throw new S3Error("MaxMessageLengthExceeded", "Your request was too large.");
+  }
+}
+
+/** A signature covers every x-amz- header; s3rver does not mind others. */
+function refuseUnsignedHeaders({ query, headers }: S3rver.Context): void {
+  const signed = query["X-Amz-SignedHeaders"]?.split(";");
+  if (!signed) return;
+  const unsigned = Object.keys(headers).filter((name) => name.startsWith("x-amz-") && !signed.includes(name));
+  if (unsigned.length > 0) {
+    throw new S3Error("AccessDenied", "There were headers present in the request which were not signed", {
+      HeadersNotSigned: unsigned.join(", "),
+    });
+  }
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html */
+function s3Action({ method, query }: S3rver.Context, key: string): string {
+  const version = "versionId" in query ? "Version" : "";
+  if (!key) return method === "GET" || method === "HEAD" ? "s3:ListBucket" : "s3:ChangeBucket";
+  if (method === "GET" && "uploadId" in query) return "s3:ListMultipartUploadParts";
+  if (method === "DELETE" && "uploadId" in query) return "s3:AbortMultipartUpload";
+  if (method === "GET" || method === "HEAD") return `s3:GetObject${version}`;
+  if (method === "DELETE") return `s3:DeleteObject${version}`;
+  return "s3:PutObject";
+}
+
+function conditionContext(
+  { query, headers }: S3rver.Context,
+  accountId: string,
+): Record<string, string | undefined> {
+  const date = query["X-Amz-Date"] ?? headers["x-amz-date"] ?? "";
+  const signedAt = Date.parse(
+    date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"),
+  );
+  return {
+    "aws:PrincipalAccount": accountId,
+    "aws:ResourceAccount": accountId,
+    // What leaves this machine at AWS is TLS; here it does not leave it.
+    "aws:SecureTransport": "true",
+    "s3:TlsVersion": "1.3",
+    "s3:authType": query["X-Amz-Signature"] === undefined ? "REST-HEADER" : "REST-QUERY-STRING",
+    "s3:signatureAge": String(Date.now() - signedAt),
+    "s3:signatureversion": "AWS4-HMAC-SHA256",
+    "s3:x-amz-acl": headers["x-amz-acl"],
+    "s3:x-amz-server-side-encryption-customer-algorithm":
+      headers["x-amz-server-side-encryption-customer-algorithm"],
+  };
+}
+
+/** s3rver has no ListParts and no AbortMultipartUpload: it says 405, and only once the signature is right. */
+async function nextOrMultipart(
+  store: ObjectStore,
+  context: S3rver.Context,
+  bucket: string,
+  key: string,
+  next: () => Promise<void>,
+): Promise<void> {
+  const { method, query } = context;
+  const { uploadId } = query;
+  try {
+    await next();
+  } catch (error) {
+    if (
+      !(error instanceof S3Error) &&
+      method === "POST" &&
+      uploadId !== undefined &&
+      error instanceof TypeError
+    ) {
+      throw new S3Error("MalformedXML", "The XML you provided was not well-formed.");
+    }
+    const unsupported =
+      error instanceof S3Error && error.code === "MethodNotAllowed" && uploadId !== undefined;
+    if (unsupported && method === "DELETE") {
+      await store.abortUpload(bucket, uploadId);
+      context.status = 204;
+    } else if (unsupported && method === "GET") {
+      context.body = await listPartsResult(store, query, { bucket, key, uploadId });
+    } else {
+      throw error;
+    }
+  }
+}
+
+async function listPartsResult(
+  store: ObjectStore,
+  query: Readonly<Record<string, string>>,
+  { bucket, key, uploadId }: { bucket: string; key: string; uploadId: string },
+) {
+  const marker = Number(query["part-number-marker"] ?? 0);
+  const maxParts = Math.min(Number(query["max-parts"] ?? 1000), 1000);
+  const rest = (await store.listParts(bucket, uploadId)).filter(({ number }) => number > marker);
+  const page = rest.slice(0, maxParts);
+  return {
+    ListPartsResult: {
+      Bucket: bucket,
+      Key: key,
+      UploadId: uploadId,
+      PartNumberMarker: marker,
+      NextPartNumberMarker: page.at(-1)?.number ?? marker,
+      MaxParts: maxParts,
+      IsTruncated: rest.length > page.length,
+      Part: page.map(({ number, etag, size }) => ({ PartNumber: number, ETag: `"${etag}"`, Size: size })),
+    },
+  };
+}
