@@ -1,11 +1,11 @@
 import { App } from "cdktf";
 import { ProducerConsumerStack } from "./stacks/producer-consumer-stack";
 import { reportStages, runApp } from "./stacks/report";
-import type { StageConfig } from "./stacks/stage";
+import { type StageConfig, stackName } from "./stacks/stage";
 
 const ACCOUNT_ID = "123456789012"; // Yours: 12 digits. The provider refuses to touch any other account.
 const REGION = "eu-central-1";
-const GIB = 1024 ** 3;
+const GB = 1000 ** 3;
 
 /** What is deployed: one stack a stage, producer-consumer-<stage>. */
 export const STAGES: readonly StageConfig[] = [
@@ -23,7 +23,7 @@ export const STAGES: readonly StageConfig[] = [
     accountId: ACCOUNT_ID,
     region: REGION,
     consumerAuthorization: "AWS_IAM",
-    maxObjectBytes: 100 * GIB,
+    maxObjectBytes: 100 * GB,
     throttlingRateLimit: 50,
     throttlingBurstLimit: 100,
   },
@@ -32,7 +32,7 @@ export const STAGES: readonly StageConfig[] = [
     accountId: ACCOUNT_ID,
     region: REGION,
     consumerAuthorization: "AWS_IAM",
-    maxObjectBytes: 100 * GIB,
+    maxObjectBytes: 100 * GB,
     throttlingRateLimit: 500,
     throttlingBurstLimit: 1000,
     reservedConcurrentExecutions: 100,
@@ -42,7 +42,7 @@ export const STAGES: readonly StageConfig[] = [
 /** Nothing is synthesized by importing this file: the local chain and the tests make an app of their own. */
 export function createApp(outdir?: string): App {
   const app = new App(outdir === undefined ? {} : { outdir });
-  for (const config of STAGES) new ProducerConsumerStack(app, `producer-consumer-${config.stage}`, config);
+  for (const config of STAGES) new ProducerConsumerStack(app, stackName(config.stage), config);
   return app;
 }
 

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
-import { bundle } from "../stacks/constructs/bundle";
+import { ROLES } from "../functions/sign-url/actions";
+import { bundleSigner } from "../stacks/signer";
 import { signature } from "./bare";
 import type { Call } from "./call";
 import { type Comparison, type Goal, row } from "./table";
@@ -63,7 +64,7 @@ function checkUrl(name: string, { body }: Call): void {
  */
 export function compareSigners(folder: string): Comparison {
   const signers = [
-    { name: "ours", code: bundle("functions/sign-url/index.ts").code },
+    { name: "ours", code: bundleSigner({ roles: ROLES, maxObjectBytes: undefined }).code },
     { name: "usual", code: usualBundle("usual.ts") },
     { name: "bare", code: usualBundle("bare.ts") },
   ];

@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { type GatewayStep, startGateway } from "./api-gateway/gateway";
-import { assertSupported } from "./iam";
+import { type Principal, assertSupported } from "./iam";
 import { loadFunction } from "./lambda";
 import { assertDeliverable, notificationsFor, objectCreatedMessage, testMessage } from "./s3/notifications";
-import { LOCAL_API_ID } from "./stack/references";
-import { type Principal, S3_CONDITION_KEYS } from "./s3/guard";
+import { API_ORIGIN, LOCAL_API_ID } from "./stack/references";
+import { S3_CONDITION_KEYS } from "./s3/guard";
 import { type CreatedObject, startS3 } from "./s3/s3";
+import { type ConsumedBatch, startEventSource } from "./sqs/event-source";
 import { startSqs } from "./sqs/sqs";
 import { type Stack, type StackBucket, readStack } from "./stack/stack";
 
@@ -36,6 +37,8 @@ export interface ChainEvents {
   gateway: [GatewayStep];
   /** An object has been announced: the message that S3 sent. */
   announced: [CreatedObject, message: string];
+  /** A function of the stack is done with messages. */
+  consumed: [ConsumedBatch];
 }
 
 export interface Chain {
@@ -131,40 +134,56 @@ async function startParts(
   });
   stops.push(s3.stop);
 
-  const loaded = roles.map(({ code, principal }) => {
+  // What Lambda gives every function, and where S3 is.
+  const load = ({ code, principal }: (typeof roles)[number], apiOrigin = "") => {
+    const environment = Object.entries(code.environment).map(
+      ([name, value]) => [name, value.replace(API_ORIGIN, apiOrigin)] as const,
+    );
     const local = loadFunction({
       ...code,
-      // What Lambda gives every function, and where S3 is.
       environment: {
-        ...code.environment,
+        ...Object.fromEntries(environment),
         AWS_REGION: region,
         AWS_ACCESS_KEY_ID: principal.accessKeyId,
         AWS_SECRET_ACCESS_KEY: principal.secretAccessKey,
         AWS_SESSION_TOKEN: principal.sessionToken,
         AWS_ENDPOINT_URL_S3: s3.endpoint,
+        AWS_ENDPOINT_URL_SQS: sqs.endpoint,
       },
     });
     stops.push(local.stop);
-    return [code.arn, local] as const;
-  });
+    return local;
+  };
+  const isConsumer = (arn: string) => stack.eventSources.some(({ functionArn }) => functionArn === arn);
+  const signers = roles.filter(({ code }) => !isConsumer(code.arn));
   const gateway = await startGateway({
     ...stack.api,
     apiId: LOCAL_API_ID,
     accountId,
     region,
-    functions: new Map(loaded),
-    secretOf: (accessKeyId) =>
-      accessKeyId === CREDENTIALS.accessKeyId ? CREDENTIALS.secretAccessKey : undefined,
+    functions: new Map(signers.map((role) => [role.code.arn, load(role)])),
+    principals,
     port: ports.api,
     onStep: (step) => events.emit("gateway", step),
   });
   stops.push(gateway.stop);
-
+  // A consumer may ask the API, so it comes after it.
   const apiOrigin = new URL(gateway.url).origin;
+  for (const source of stack.eventSources) {
+    const role = roles.find(({ code }) => code.arn === source.functionArn) as (typeof roles)[number];
+    const eventSource = startEventSource({
+      source,
+      place: { region, accountId },
+      endpoint: sqs.endpoint,
+      queueUrl: sqs.urlOf(source.queueArn),
+      consumer: load(role, apiOrigin),
+      onBatch: (batch) => events.emit("consumed", batch),
+    });
+    stops.push(eventSource.stop);
+  }
+
   for (const bucket of buckets) {
-    // The API's own origin, which at AWS is another host.
-    const local = (origin: string) =>
-      origin.startsWith(`https://${LOCAL_API_ID}.execute-api.`) ? apiOrigin : origin;
+    const local = (origin: string) => origin.replace(API_ORIGIN, apiOrigin);
     const rules = bucket.corsRules.map((rule) => ({
       ...rule,
       allowed_origins: rule.allowed_origins.map(local),

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { STAGES, createApp } from "../main";
-import { ConfigurationError } from "../stacks/stage";
+import { ConfigurationError, stackName } from "../stacks/stage";
 import { formatTime } from "../stacks/format";
 import { type Chain, PORTS, start } from "./chain";
 import type { Reporter } from "./deliver";
@@ -22,8 +22,9 @@ export const CHAIN_OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-export const CHAIN_HELP = `  --stage STAGE   the stage to run: ${STAGES.map(({ stage }) => stage).join(", ")}; default dev
-  --port PORT     the API's port; S3 and SQS have the two after it; default ${PORTS.api}, 0 for any that are free
+export const chainHelp = (defaultPort: number) => `\
+  --stage STAGE   the stage to run: ${STAGES.map(({ stage }) => stage).join(", ")}; default dev
+  --port PORT     the API's port; S3 and SQS have the two after it; 0 for any; default ${defaultPort}
   --data DIR      keep objects in this folder, so that they survive a restart; default a temporary folder
   --help          show this`;
 
@@ -50,7 +51,7 @@ export async function startChain({ stage, port, data }: ChainFlags, reporter?: R
   app.synth();
   const synthesized = performance.now();
   const chain = await start({
-    stack: resolve(app.outdir, "stacks", `producer-consumer-${stage}`),
+    stack: resolve(app.outdir, "stacks", stackName(stage)),
     ports: { api: port, s3: port && port + 1, sqs: port && port + 2 },
     ...(data !== undefined && { dataDirectory: resolve(data) }),
   });
@@ -63,7 +64,8 @@ function ensureFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
   } catch (error) {
-    throw new StartError(`--data ${path}: ${(error as Error).message}`, { cause: error });
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StartError(`--data ${path} must be a folder that may be written: ${code}.`, { cause: error });
   }
 }
 

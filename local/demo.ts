@@ -1,7 +1,10 @@
 import { constants, accessSync, statSync } from "node:fs";
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { NAME } from "../functions/sign-url/fields";
+import { isName } from "../functions/sign-url/keys";
 import {
-  CHAIN_HELP,
+  chainHelp,
   CHAIN_OPTIONS,
   chainFlags,
   interrupted,
@@ -17,7 +20,7 @@ const HELP = `Usage: npm run demo -- [options] FILE…
 
 Sends your files through the whole chain on this machine. Exits with 0 if all arrived as they were sent.
 
-${CHAIN_HELP}`;
+${chainHelp(0)}`;
 
 void run(async () => {
   const { values, positionals } = parseArgs({
@@ -47,7 +50,12 @@ function assertReadable(path: string): void {
   try {
     accessSync(path, constants.R_OK);
   } catch (error) {
-    throw new StartError(`Cannot read ${path}: ${(error as NodeJS.ErrnoException).code}.`, { cause: error });
+    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    throw new StartError(missing ? `There is no file ${path}.` : `${path} may not be read.`, {
+      cause: error,
+    });
   }
   if (!statSync(path).isFile()) throw new StartError(`${path} is not a file.`);
+  if (!isName(basename(path)))
+    throw new StartError(`${JSON.stringify(path)}: its name must be ${NAME.mustBe}.`);
 }

@@ -11,6 +11,13 @@ export interface Policy {
   readonly Statement: readonly Statement[];
 }
 
+/** Who may sign requests, and what its own policies allow. */
+export interface Principal {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly policies: readonly Policy[];
+}
+
 /** A request that policies are asked about. */
 export interface AccessRequest {
   /** Who asks: an account's id, or a service's name such as s3.amazonaws.com. */

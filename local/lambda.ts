@@ -1,3 +1,4 @@
+import { Console } from "node:console";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -52,8 +53,18 @@ function loadHandler(
   const require = createRequire(filename);
   const source = readFileSync(filename, "utf8");
   const module: { exports: Record<string, unknown> } = { exports: {} };
+  // A function's log is no output of ours: stdout may be read by a program.
+  const { stderr } = globalThis.process;
+  const console = new Console({ stdout: stderr, stderr });
+  const parameters = {
+    console,
+    module,
+    exports: module.exports,
+    require,
+    __filename: filename,
+    __dirname: folder,
+  };
   // Its own `process`, so that functions with different environments live in one process.
-  const parameters = { module, exports: module.exports, require, __filename: filename, __dirname: folder };
   const process = Object.create(globalThis.process, { env: { value: { ...environment } } });
   compileFunction(source, [...Object.keys(parameters), "process"], { filename })(
     ...Object.values(parameters),

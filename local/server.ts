@@ -34,8 +34,8 @@ export async function listen(listener: RequestListener, port: number, what: stri
     const { code } = error as NodeJS.ErrnoException;
     throw new StartError(
       code === "EADDRINUSE"
-        ? `Port ${port}, for ${what}, is taken. Stop what uses it, or choose another with --port.`
-        : `Cannot listen on port ${port}, for ${what}: ${code}. Choose another with --port.`,
+        ? `Port ${port}, for ${what}, is taken. Stop what uses it, or choose others with --port.`
+        : `Cannot listen on port ${port}, for ${what}: ${code}. Choose others with --port.`,
       { cause: error },
     );
   }

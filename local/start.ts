@@ -2,11 +2,11 @@ import { statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { VARIABLES } from "../functions/sign-url/environment";
-import { CREDENTIALS, type Chain } from "./chain";
+import { CREDENTIALS, type Chain, PORTS } from "./chain";
 import {
-  CHAIN_HELP,
   CHAIN_OPTIONS,
   chainFlags,
+  chainHelp,
   interrupted,
   run,
   startChain,
@@ -19,7 +19,7 @@ const HELP = `Usage: npm start -- [options]
 
 Runs the whole chain on this machine, sends a first message through it, and stays up.
 
-${CHAIN_HELP}
+${chainHelp(PORTS.api)}
   --json          print one line of JSON once all is up, and nothing else; sends no message`;
 
 /** A real file, in every clone, that is bigger than the 256 KB that SQS took. */
@@ -50,7 +50,7 @@ void run(async () => {
     reporter.line("");
     await unlessInterrupted(deliver(chain, FIRST_MESSAGE, reporter), stopAsked);
     const left = await chain.announceLeft();
-    if (left > 0) reporter.line(`\n${left} payloads of an earlier run are announced again.`);
+    if (left > 0) reporter.line(`\nAnnounced again, from an earlier run: ${left}.`);
     reporter.line(instructions(chain));
     await stopAsked;
   } finally {
@@ -76,6 +76,8 @@ function instructions(chain: Chain): string {
   const file = relative(process.cwd(), FIRST_MESSAGE);
   const ask = (body: string, rest: string) =>
     `"$(curl -sf -H 'Accept: text/plain' -d ${body} ${apiUrl}${rest})"`;
+  const sqs = (action: string, body: string) =>
+    `curl -s -H 'Content-Type: application/x-amz-json-1.0' -H 'X-Amz-Target: AmazonSQS.${action}' -d ${body} ${sqsEndpoint}`;
   const rows = Object.entries(describe(chain)).map(([name, value]) => `  ${name.padEnd(22)} ${value}`);
   // A stage that caps objects wants their length, and one may make consumers sign.
   const capped = stack.functions.some(({ environment }) => VARIABLES.maxObjectBytes in environment);
@@ -91,12 +93,17 @@ Put a file, as anybody may:
   curl -T ${file} ${ask(`'{"object_key": "lock.json"${length}}'`, "/putObject")}
 
 Receive its announcement, as a consumer:
-  KEY=$(curl -s -H 'Content-Type: application/x-amz-json-1.0' -H 'X-Amz-Target: AmazonSQS.ReceiveMessage' \\
-    -d '{"QueueUrl": "${queueUrl}"}' ${sqsEndpoint} | node -p \\
-    'decodeURIComponent(JSON.parse(JSON.parse(fs.readFileSync(0)).Messages[0].Body).Records[0].s3.object.key.replaceAll("+", " "))')
+  MESSAGE=$(${sqs("ReceiveMessage", `'{"QueueUrl": "${queueUrl}"}'`)})
+  KEY=$(node -p 'const { Records } = JSON.parse(JSON.parse(process.argv[1]).Messages[0].Body);
+    decodeURIComponent(Records[0].s3.object.key.replaceAll("+", " "))' "$MESSAGE")
 
 Fetch what it names:
-  curl -o received ${ask(`"{\\"object_key\\": \\"$KEY\\"}"`, `/getObject${sign}`)}
+  curl -o /tmp/received ${ask(`"{\\"object_key\\": \\"$KEY\\"}"`, `/getObject${sign}`)}
+
+Delete the message, then its payload:
+  RECEIPT=$(node -p 'JSON.parse(process.argv[1]).Messages[0].ReceiptHandle' "$MESSAGE")
+  ${sqs("DeleteMessage", `"{\\"QueueUrl\\": \\"${queueUrl}\\", \\"ReceiptHandle\\": \\"$RECEIPT\\"}"`)}
+  curl -X DELETE ${ask(`"{\\"object_key\\": \\"$KEY\\"}"`, `/deleteObject${sign}`)}
 
 Ctrl-C stops everything.`;
 }

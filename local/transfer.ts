@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { StartError } from "./server";
 
 /** Told how many bytes have passed so far. */
 export type OnProgress = (bytes: number) => void;
@@ -15,6 +16,17 @@ async function* counted(chunks: AsyncIterable<Buffer>, onProgress: OnProgress): 
     onProgress(bytes);
     yield chunk;
   }
+}
+
+/** @throws StartError where there is more or less than was signed */
+async function* exactly(length: number, chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer> {
+  let rest = length;
+  for await (const chunk of chunks) {
+    rest -= chunk.length;
+    if (rest < 0) break;
+    yield chunk;
+  }
+  if (rest !== 0) throw new StartError(`${path} changed while it was read.`);
 }
 
 async function sha256(chunks: AsyncIterable<Buffer>): Promise<string> {
@@ -42,7 +54,11 @@ export async function putFile(
   const put = request(url, { method: "PUT", headers });
   const answered = once(put, "response") as Promise<[IncomingMessage]>;
   // S3 refuses before it has read all: its answer says more than the broken pipe.
-  const sent = pipeline(Readable.from(counted(createReadStream(path), onProgress)), put);
+  const length = Number(headers["content-length"]);
+  const sent = pipeline(
+    Readable.from(exactly(length, counted(createReadStream(path), onProgress), path)),
+    put,
+  );
   const [response] = await Promise.race([answered, sent.then(() => answered)]);
   (await checked(response, "The upload")).resume();
 }

@@ -26,6 +26,19 @@ export function policyJson(statements: readonly Statement[]): string {
   return Token.isUnresolved(json) ? Fn.jsonencode(document) : json;
 }
 
+/** What a consumer may do with a queue. */
+export const consumeStatement = (queueArn: string): Statement => ({
+  Sid: "ConsumeQueue",
+  Effect: "Allow",
+  Action: [
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibility",
+    "sqs:GetQueueAttributes",
+  ],
+  Resource: queueArn,
+});
+
 /** The age at which the content bucket refuses a signature, in milliseconds as S3 counts it. */
 export const MAX_SIGNATURE_AGE = String(LIMITS.maxExpirySeconds * 1000);
 

@@ -3,7 +3,7 @@ import type { Construct } from "constructs";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { Queue } from "./constructs/queue";
 import { Trail } from "./constructs/trail";
-import { type Statement, policyJson } from "./policy";
+import { type Statement, consumeStatement, policyJson } from "./policy";
 import { ConfigurationError, type StageConfig } from "./stage";
 import { UploadFormStack } from "./upload-form-stack";
 
@@ -65,17 +65,7 @@ export class ProducerConsumerStack extends UploadFormStack {
   /** Least privilege for a consumer that is not a function of this stack. */
   private consumerStatements(): Statement[] {
     return [
-      {
-        Sid: "ConsumeQueue",
-        Effect: "Allow",
-        Action: [
-          "sqs:ReceiveMessage",
-          "sqs:DeleteMessage",
-          "sqs:ChangeMessageVisibility",
-          "sqs:GetQueueAttributes",
-        ],
-        Resource: this.queue.arn,
-      },
+      consumeStatement(this.queue.arn),
       ...(this.config.consumerAuthorization === "AWS_IAM" ? [this.api.invokeStatement(["consumer"])] : []),
     ];
   }

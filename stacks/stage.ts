@@ -1,4 +1,5 @@
 import { ACTIONS } from "../functions/sign-url/actions";
+import { CONTENT_LENGTH } from "../functions/sign-url/fields";
 import { LIMITS } from "../functions/sign-url/limits";
 
 /** One stage of Tweedle: what may differ between dev, test and prod, and nothing else. */
@@ -39,6 +40,9 @@ export interface StageConfig {
    */
   readonly forceDestroy?: boolean;
 }
+
+/** The name of a stage's stack, as `cdktf deploy` takes it. */
+export const stackName = (stage: string) => `producer-consumer-${stage}`;
 
 /** A mistake in a stage's configuration: told in one line, without a stack trace. */
 export class ConfigurationError extends Error {
@@ -118,9 +122,17 @@ export function validateStage(config: StageConfig): void {
  * The bytes that callers of a stage can have stored in a day in the worst case, where nothing but throttling stops
  * them and each URL is used once.
  */
-export function worstCaseBytesPerDay({ throttlingRateLimit, maxObjectBytes }: StageConfig): number {
-  // API Gateway throttles each method by itself: those that sign a PUT, and POST /, which signs all.
-  const methods = Object.values(ACTIONS).filter(({ method }) => method === "PUT").length + 1;
-  const bytesPerAnswer = Math.min(maxObjectBytes ?? Infinity, LIMITS.partsPerCall * LIMITS.putBytes);
-  return methods * throttlingRateLimit * 86_400 * bytesPerAnswer;
+export function worstCaseBytesPerDay({
+  throttlingRateLimit,
+  maxObjectBytes = Infinity,
+}: StageConfig): number {
+  const part = Math.min(LIMITS.putBytes, maxObjectBytes);
+  const parts = Math.min(LIMITS.partsPerCall * LIMITS.putBytes, maxObjectBytes);
+  // API Gateway throttles each method by itself: those that sign a body, and POST /, which may sign the largest.
+  const answers = Object.values(ACTIONS)
+    .filter(({ fields }) => fields["content_length"] === CONTENT_LENGTH)
+    .map(({ fields }) => ("part_numbers" in fields ? parts : part));
+  return (
+    [...answers, Math.max(...answers)].reduce((sum, bytes) => sum + bytes) * throttlingRateLimit * 86_400
+  );
 }

@@ -3,14 +3,13 @@ import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
 import { ACTIONS, ROLES, type Role } from "../functions/sign-url/actions";
 import { VARIABLES } from "../functions/sign-url/environment";
-import { openApi } from "../functions/sign-url/openapi";
 import { type Place, bucketArn } from "./arns";
 import { AccessLogBucket } from "./constructs/access-log-bucket";
-import { bundle } from "./constructs/bundle";
 import { BundledFunction } from "./constructs/bundled-function";
 import { PrivateBucket } from "./constructs/private-bucket";
 import { UrlApi } from "./constructs/url-api";
 import { MAX_SIGNATURE_AGE, type Statement, signerStatements } from "./policy";
+import { bundleSigner } from "./signer";
 import { type StageConfig, validateStage } from "./stage";
 
 /** The AWS provider's versions that a stage works with. The types prove the newest, the real apply the oldest. */
@@ -82,7 +81,10 @@ export class UploadFormStack extends TerraformStack {
     return this.name(`${bucket}-${this.place.accountId}-${this.place.region}`);
   }
 
-  /** The names of the buckets whose access logs are kept. A stack that adds a bucket adds its name. */
+  /**
+   * The names of the buckets whose access logs are kept. A stack that adds a bucket adds its name. It is asked while
+   * this constructor runs, so an override may use {@link bucketName}, and no field of its own.
+   */
   protected get loggedBuckets(): readonly string[] {
     return [this.bucketName("content")];
   }
@@ -120,9 +122,7 @@ export class UploadFormStack extends TerraformStack {
    */
   private createSigners(): Record<Role, BundledFunction> {
     const { maxObjectBytes, reservedConcurrentExecutions } = this.config;
-    const code = bundle("functions/sign-url/index.ts", {
-      "openapi.json": JSON.stringify(openApi(this.apiRules)),
-    });
+    const code = bundleSigner(this.apiRules);
     const create = (id: string, roles: readonly Role[]) => {
       const signer = new BundledFunction(this, id, {
         functionName: this.name(id),
@@ -172,7 +172,10 @@ export class UploadFormStack extends TerraformStack {
     ];
   }
 
-  /** What the form's page, which the API serves, may do in a browser: the producers' requests of the action table. */
+  /**
+   * What a page that the API itself serves may do in a browser: the producers' requests of the action table. No
+   * other site's page may use what somebody uploads from his browser.
+   */
   private formCorsRule() {
     const producers = Object.values(ACTIONS).filter(({ role }) => role === "producer");
     const headers = producers.flatMap(({ fields }) => Object.values(fields).map(({ header }) => header));

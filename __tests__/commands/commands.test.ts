@@ -114,18 +114,40 @@ test("npm start -- --json says in one line where all is, and nothing else", asyn
 
 test.each([
   ["local/demo.ts", [], /^Name a file/],
-  ["local/demo.ts", ["no-such-file"], /^Cannot read no-such-file: ENOENT\.$/],
+  ["local/demo.ts", ["no-such-file"], /^There is no file no-such-file\.$/],
   ["local/demo.ts", ["stacks"], /^stacks is not a file\.$/],
   ["local/start.ts", ["--stage", "staging"], /^There is no stage "staging"\. Stages: dev, test, prod\.$/],
   ["local/start.ts", ["--port", "x"], /^--port must be a number/],
   ["local/start.ts", ["--prot", "1"], /^Unknown option '--prot'/],
-  ["local/start.ts", ["--data", "package.json", "--port", "0"], /^--data package\.json: /],
+  [
+    "local/start.ts",
+    ["--data", "package.json", "--port", "0"],
+    /^--data package\.json must be a folder that may be written: EEXIST\.$/,
+  ],
 ])("%s %j ends with 1 and one line that says what to change", async (script, args, says) => {
   const { code, stdout, stderr } = await run(script, ...args).ended;
   expect([code, stdout]).toEqual([1, ""]);
   expect(stderr.trimEnd()).toMatch(says);
   expect(stderr.trimEnd().split("\n")).toHaveLength(1);
 });
+
+test("a file whose name can be no key's ends with one line", async () => {
+  const named = join(folder, "back\\slash");
+  writeFileSync(named, "x");
+  const bad = await run("local/demo.ts", named).ended;
+  expect([bad.code, bad.stderr.trimEnd().split("\n").length]).toEqual([1, 1]);
+  expect(bad.stderr).toContain("its name must be a name of at most 1024 bytes");
+});
+
+test.each(["local/start.ts", "local/demo.ts"])(
+  "%s --help says its options, and does nothing",
+  async (script) => {
+    const { code, stdout, stderr } = await run(script, "--help").ended;
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^Usage: npm (start|run demo) -- /);
+    expect(stdout).toContain(script.includes("start") ? "default 4600" : "default 0");
+  },
+);
 
 test("a port that is taken is said in one line", async () => {
   const first = run("local/start.ts", "--json", "--port", "0");
@@ -134,7 +156,7 @@ test("a port that is taken is said in one line", async () => {
   const { code, stderr } = await run("local/start.ts", "--json", "--port", port).ended;
   expect([code, stderr]).toEqual([
     1,
-    `Port ${port}, for the API, is taken. Stop what uses it, or choose another with --port.\n`,
+    `Port ${port}, for the API, is taken. Stop what uses it, or choose others with --port.\n`,
   ]);
   first.child.kill("SIGINT");
   expect((await first.ended).code).toBe(0);

@@ -158,7 +158,7 @@ describe("a gateway of its own", () => {
     stageName: "x",
     functions: new Map([["arn:aws:lambda:f", { invoke, stop: () => {} }]]),
     throttling: { rateLimit: 1000, burstLimit: 1000 },
-    secretOf: () => undefined,
+    principals: [],
     port: 0,
     ...changes,
   });

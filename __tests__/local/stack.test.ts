@@ -1,8 +1,9 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ACTIONS } from "../../functions/sign-url/actions";
 import { start } from "../../local/chain";
 import { listen } from "../../local/server";
-import { synthesize, temporaryFolder } from "./tools";
+import { ask, synthesize, temporaryFolder } from "./tools";
 
 const stackOf = synthesize();
 const folder = temporaryFolder();
@@ -187,18 +188,28 @@ test("the chain starts with the stack as it is", async () => {
   await expect(startChanged(() => {})).resolves.toBeUndefined();
 });
 
-test("a signer whose role lost an action gets 403 from S3, as at AWS", async () => {
-  const copy = join(folder, "denied");
-  cpSync(stackOf("dev"), copy, { recursive: true });
-  const file = join(copy, "cdk.tf.json");
-  const stack = JSON.parse(readFileSync(file, "utf8")) as Stack;
-  edit(find(stack, "aws_iam_role_policy", "policy", "s3:PutObject"), "policy", '"s3:PutObject",', "");
-  writeFileSync(file, JSON.stringify(stack));
-  const chain = await start({ stack: copy });
-  const signed = await fetch(`${chain.apiUrl}/putObject`, { method: "POST", body: '{"object_key":"a"}' });
-  const { url } = (await signed.json()) as { url: string };
-  expect((await fetch(url, { method: "PUT", body: "a" })).status).toBe(403);
-  await chain.stop();
+describe("S3 refuses a URL whose signer's role lost the permission, as at AWS", () => {
+  test.each(Object.entries(ACTIONS))("%s", async (name, { iamActions, method, fields }) => {
+    const copy = join(folder, `without-${name}`);
+    cpSync(stackOf("dev"), copy, { recursive: true });
+    const file = join(copy, "cdk.tf.json");
+    const stack = JSON.parse(readFileSync(file, "utf8")) as Stack;
+    const policy = find(stack, "aws_iam_role_policy", "policy", "s3:PutObject");
+    // Of getObject's two permissions, each is for its own request.
+    edit(policy, "policy", `"${iamActions[0]}"`, '"s3:GetNothing"');
+    writeFileSync(file, JSON.stringify(stack));
+    const chain = await start({ stack: copy });
+    const put = await ask(chain, "/putObject", { object_key: "a" });
+    const stored = (await fetch(put.url, { method: "PUT", body: "a" })).status;
+    const { url, parts } = await ask(chain, `/${name}`, {
+      object_key: "upload_id" in fields || name.endsWith("Object") ? put.object_key : "a",
+      ...("upload_id" in fields && { upload_id: "0".repeat(32) }),
+      ...("part_numbers" in fields && { part_numbers: [1] }),
+    });
+    const response = await fetch(url ?? parts[0]?.url ?? "", { method });
+    expect([stored, response.status]).toEqual([iamActions[0] === "s3:PutObject" ? 403 : 200, 403]);
+    await chain.stop();
+  });
 });
 
 test("a port that is taken is named, and nothing is left running", async () => {

@@ -2,42 +2,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SQSHandler } from "aws-lambda";
 import { App } from "cdktf";
-import type { Construct } from "constructs";
-import { bundle } from "../../stacks/constructs/bundle";
 import { BundledFunction } from "../../stacks/constructs/bundled-function";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
-import type { StageConfig } from "../../stacks/stage";
+import { InspectionStack, OPEN, SIGNING, code } from "./inspection-stack";
 import { SynthesizedStack, statements, temporaryFolder, text } from "./tools";
-
-const code = bundle("__tests__/stacks/inspect.ts");
-
-/** A third stack, as somebody might write it who has a stage of Tweedle and wants a consumer in it. */
-class InspectionStack extends ProducerConsumerStack {
-  constructor(scope: Construct, id: string, config: StageConfig, timeoutSeconds: number) {
-    super(scope, id, config);
-    const inspector = new BundledFunction(this, "inspector", {
-      functionName: this.name("inspector"),
-      place: this.place,
-      bundle: code,
-      environment: { API_URL: this.api.url, BUCKET_NAME: this.bucket.bucketName },
-      timeoutSeconds,
-    });
-    if (config.consumerAuthorization === "AWS_IAM") {
-      inspector.grant("ask-for-urls", [this.api.invokeStatement(["consumer"])]);
-    }
-    this.queue.addConsumer(inspector);
-  }
-}
-
-const OPEN: StageConfig = {
-  stage: "open",
-  accountId: "123456789012",
-  region: "eu-central-1",
-  consumerAuthorization: "NONE",
-  throttlingRateLimit: 1,
-  throttlingBurstLimit: 1,
-};
-const SIGNING: StageConfig = { ...OPEN, stage: "signing", consumerAuthorization: "AWS_IAM" };
 
 const outdir = temporaryFolder();
 const app = new App({ outdir });

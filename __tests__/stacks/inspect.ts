@@ -26,7 +26,7 @@ async function inspect(message: string): Promise<void> {
 /** Asks the API for a URL, signed as a stage may want it of consumers. */
 async function ask(action: string, fields: object): Promise<{ url: string; method: string }> {
   const { API_URL, AWS_REGION = "", AWS_ACCESS_KEY_ID = "", AWS_SECRET_ACCESS_KEY = "" } = process.env;
-  const { href, protocol, hostname, pathname } = new URL(`${API_URL}/${action}`);
+  const { href, protocol, host, hostname, pathname } = new URL(`${API_URL}/${action}`);
   const { AWS_SESSION_TOKEN: sessionToken } = process.env;
   const { method, headers, body } = await new SignatureV4({
     service: "execute-api",
@@ -42,7 +42,7 @@ async function ask(action: string, fields: object): Promise<{ url: string; metho
     protocol,
     hostname,
     path: pathname,
-    headers: { host: hostname },
+    headers: { host },
     body: JSON.stringify(fields),
   });
   const answer = await fetch(href, { method, headers, body });

@@ -38,12 +38,12 @@ beforeAll(async () => {
   mkdirSync(dirname(THERE), { recursive: true });
   const winter = { TZ: "UTC", LANG: "C", LC_ALL: "C" };
   const summer = { TZ: "Pacific/Auckland", LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8" };
-  const [{ stderr }] = await Promise.all([
+  const [{ stdout }] = await Promise.all([
     node("022", synth, { ...winter, CDKTF_OUTDIR: HERE }),
     node("077", synth, { ...summer, CDKTF_OUTDIR: THERE }),
     node("022", ["--eval", 'require("./main")'], { CDKTF_OUTDIR: IMPORTED }),
   ]);
-  report = stderr;
+  report = stdout;
   here = filesOf(HERE);
   there = filesOf(THERE);
 }, 30_000);
@@ -89,7 +89,9 @@ it("No file that a synth writes names a folder of the machine, zipped or not", (
 
 it("A synth says what each stage's callers can have stored in a day", () => {
   expect(report.trim().split("\n")).toEqual(
-    ["dev", "test", "prod"].map((stage) => expect.stringMatching(`^producer-consumer-${stage} .* a day$`)),
+    ["dev", "test", "prod"].map((stage) =>
+      expect.stringMatching(`^producer-consumer-${stage} .* a day at worst$`),
+    ),
   );
 });
 

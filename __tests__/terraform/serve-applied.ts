@@ -93,7 +93,7 @@ export async function serveApplied(
       rateLimit: throttling.throttling_rate_limit,
       burstLimit: throttling.throttling_burst_limit,
     },
-    secretOf: () => undefined,
+    principals: [],
     port: 0,
   });
   return {

@@ -29,6 +29,8 @@ export interface Action {
   readonly query: Readonly<Record<string, string>>;
   /** The request's fields; a field that is not here is refused. */
   readonly fields: Readonly<Record<string, Field>>;
+  /** Whether `object_key` is a name, for which the signer makes a new key. @default false: it is a whole key */
+  readonly newKey?: boolean;
   /** What the signer's role must be allowed, so that its URL is. */
   readonly iamActions: readonly string[];
 }
@@ -45,6 +47,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     summary: "Put a payload of up to 5 GiB in one request.",
     method: "PUT",
     query: {},
+    newKey: true,
     fields: {
       object_key: NAME,
       content_type: CONTENT_TYPE,
@@ -61,6 +64,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     summary: "Begin a payload of up to 50 TB in parts.",
     method: "POST",
     query: { uploads: "" },
+    newKey: true,
     fields: {
       object_key: NAME,
       content_type: CONTENT_TYPE,

@@ -2,7 +2,7 @@ import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { ACTIONS } from "./actions";
 import type { Environment } from "./environment";
 import { RequestError } from "./errors";
-import { type FieldValue, NAME } from "./fields";
+import type { FieldValue } from "./fields";
 import { newKey } from "./keys";
 import { LIMITS } from "./limits";
 import { Presigner, type S3Request } from "./presigner";
@@ -112,7 +112,7 @@ export function createHandler(
     const request = parseRequest(pathAction, decodeBody(event), environment);
     const { name, action, fields } = request;
     const given = fields["object_key"] as string;
-    const key = action.fields["object_key"] === NAME ? newKey(given) : given;
+    const key = action.newKey ? newKey(given) : given;
     const expiresIn = (fields["expires_in"] as number | undefined) ?? LIMITS.defaultExpirySeconds;
     // A signature's date has whole seconds.
     const signedAt = Math.floor(clock().getTime() / 1000) * 1000;

@@ -1,7 +1,7 @@
 const GIB = 1024 ** 3;
 
 /**
- * What S3 and we allow, in bytes, seconds or counts. Nothing else in the code states these numbers.
+ * What S3 and we allow, in bytes, seconds or counts: the numbers that the code goes by.
  *
  * S3's own: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
  */

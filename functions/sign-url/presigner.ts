@@ -1,4 +1,5 @@
 import { S3RequestPresigner } from "@aws-sdk/s3-request-presigner";
+import { encode } from "./encode";
 import type { Environment } from "./environment";
 import { Sha256 } from "./sha256";
 
@@ -9,10 +10,6 @@ export interface S3Request {
   readonly query: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
 }
-
-/** encodeURIComponent leaves !'()* alone; Signature Version 4 does not. */
-const encode = (text: string) =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
 const encodeKey = (key: string) => key.split("/").map(encode).join("/");
 

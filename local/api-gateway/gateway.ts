@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ApiDefinition, type Integration, functionArn } from "./definition";
 import { type Answer, GatewayError, gatewayAnswer, mockAnswer } from "./answers";
+import { type AccessRequest, type Principal, isAllowed } from "../iam";
 import { type LocalFunction, withTimeout } from "../lambda";
 import { type ProxyRequest, proxyAnswer, proxyEvent } from "./proxy-integration";
 import { close, listen, urlOf } from "../server";
@@ -18,8 +19,8 @@ export interface GatewayOptions {
   readonly functions: ReadonlyMap<string, LocalFunction>;
   /** Requests a second on average and at once; Infinity for no throttling. */
   readonly throttling: { readonly rateLimit: number; readonly burstLimit: number };
-  /** The secret of an access key that may call methods with AWS_IAM; undefined for a key that may not. */
-  readonly secretOf: (accessKeyId: string) => string | undefined;
+  /** Who may sign requests to methods with AWS_IAM, as far as their policies allow. */
+  readonly principals: readonly Principal[];
   /** 0 for any free port. */
   readonly port: number;
   /** Told of each step of a request that a function answers. */
@@ -143,7 +144,7 @@ async function handle(
   }
   if (!take(`${request.method} ${resource}`)) throw new GatewayError("THROTTLED", 429, "Too Many Requests");
   const body = await readBody(request);
-  if (operation.security?.length) authorize(options, request, url, body);
+  if (operation.security?.length) authorize(options, request, url, body, path);
   if (integration.type === "mock") return mockAnswer(integration, request, requestId);
   return await invoke(options, integration, { request, url, path, resource, body, requestId });
 }
@@ -166,17 +167,34 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html */
 function authorize(
-  { region, secretOf }: GatewayOptions,
+  options: GatewayOptions,
   request: IncomingMessage,
   url: URL,
   body: Buffer,
+  path: string,
 ): void {
+  const { apiId, accountId, region, stageName, principals } = options;
   if (!request.headers.authorization) {
     throw new GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token");
   }
-  const fault = verifySignature(request, url, body, { service: "execute-api", region, secretOf });
-  if (fault) throw new GatewayError(fault.type, 403, fault.message);
+  const find = (id: string) => principals.find(({ accessKeyId }) => accessKeyId === id);
+  const verified = verifySignature(request, url, body, {
+    service: "execute-api",
+    region,
+    secretOf: (id) => find(id)?.secretAccessKey,
+  });
+  if ("fault" in verified) throw new GatewayError(verified.fault, 403, verified.message);
+  const asked: AccessRequest = {
+    principal: { account: accountId },
+    action: "execute-api:Invoke",
+    resource: `arn:aws:execute-api:${region}:${accountId}:${apiId}/${stageName}/${request.method}${path}`,
+    context: {},
+  };
+  if (!isAllowed(find(verified.accessKeyId)?.policies ?? [], asked)) {
+    throw new GatewayError("ACCESS_DENIED", 403, "User is not authorized to perform: execute-api:Invoke");
+  }
 }
 
 async function invoke(

@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { encode } from "../../functions/sign-url/encode";
 
 export interface Verifier {
   readonly service: string;
@@ -7,17 +8,17 @@ export interface Verifier {
   readonly secretOf: (accessKeyId: string) => string | undefined;
 }
 
-/** Why a signature is refused, in API Gateway's words. */
-export interface SignatureFault {
-  readonly type: "ACCESS_DENIED" | "INVALID_SIGNATURE" | "EXPIRED_TOKEN";
-  readonly message: string;
-}
+/** Who signed, or why the signature is refused, in API Gateway's words. */
+export type Verified =
+  | { readonly accessKeyId: string }
+  | { readonly fault: "ACCESS_DENIED" | "INVALID_SIGNATURE" | "EXPIRED_TOKEN"; readonly message: string };
+
+/** A signature's date, such as 20261123T123456Z, in milliseconds; NaN for what is none. */
+export const parseSigningDate = (date: string): number =>
+  Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
 
 const sha256 = (data: Buffer | string) => createHash("sha256").update(data).digest("hex");
 const hmac = (key: Buffer | string, data: string) => createHmac("sha256", key).update(data).digest();
-const encode = (text: string) =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
-
 const HEADER =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
 
@@ -25,25 +26,23 @@ const HEADER =
  * Checks the Authorization header of a request as AWS does.
  *
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
- *
- * @returns why it is refused, or undefined
  */
 export function verifySignature(
   request: IncomingMessage,
   url: URL,
   body: Buffer,
   { service, region, secretOf }: Verifier,
-): SignatureFault | undefined {
+): Verified {
   const [, accessKeyId = "", day = "", ...rest] = HEADER.exec(request.headers.authorization ?? "") ?? [];
   const [givenRegion, givenService, signedHeaders = "", signature = ""] = rest;
   const secret = secretOf(accessKeyId);
   if (secret === undefined || givenRegion !== region || givenService !== service) {
-    return { type: "ACCESS_DENIED", message: "The security token included in the request is invalid." };
+    return { fault: "ACCESS_DENIED", message: "The security token included in the request is invalid." };
   }
   const date = String(request.headers["x-amz-date"] ?? "");
-  const time = Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
+  const time = parseSigningDate(date);
   if (!(Math.abs(Date.now() - time) < 5 * 60_000)) {
-    return { type: "EXPIRED_TOKEN", message: "Signature expired or not yet current." };
+    return { fault: "EXPIRED_TOKEN", message: "Signature expired or not yet current." };
   }
   const names = signedHeaders.split(";");
   const canonicalRequest = [
@@ -69,9 +68,9 @@ export function verifySignature(
   const expected = hmac(key, ["AWS4-HMAC-SHA256", date, scope, sha256(canonicalRequest)].join("\n"));
   if (!names.includes("host") || !timingSafeEqual(expected, Buffer.from(signature, "hex"))) {
     return {
-      type: "INVALID_SIGNATURE",
+      fault: "INVALID_SIGNATURE",
       message: "The request signature we calculated does not match yours.",
     };
   }
-  return undefined;
+  return { accessKeyId };
 }

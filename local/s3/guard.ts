@@ -1,15 +1,9 @@
 import type S3rver from "@20minutes/s3rver";
 import S3Error from "@20minutes/s3rver/lib/models/error";
-import { type AccessRequest, type Policy, isAllowed } from "../iam";
+import { parseSigningDate } from "../api-gateway/signature";
+import { type AccessRequest, type Principal, isAllowed } from "../iam";
 import type { StackBucket } from "../stack/stack";
 import { type ObjectStore, storeRequest } from "./store";
-
-/** Who may sign requests, and what its own policies allow. */
-export interface Principal {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly policies: readonly Policy[];
-}
 
 /** The condition keys that a request to the local S3 has. */
 export const S3_CONDITION_KEYS = [
@@ -62,7 +56,7 @@ export function guard(
     const policies = [...principal.policies, ...(bucket?.policies ?? [])];
     const request: AccessRequest = {
       principal: { account: accountId },
-      action: s3Action(context, key),
+      action: s3Action(context, bucketName, key),
       resource: `arn:aws:s3:::${bucketName}${key && `/${key}`}`,
       context: conditionContext(context, accountId),
     };
@@ -127,15 +121,44 @@ function refuseUnsignedHeaders({ query, headers }: S3rver.Context): void {
   }
 }
 
-/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html */
-function s3Action({ method, query }: S3rver.Context, key: string): string {
-  const version = "versionId" in query ? "Version" : "";
-  if (!key) return method === "GET" || method === "HEAD" ? "s3:ListBucket" : "s3:ChangeBucket";
-  if (method === "GET" && "uploadId" in query) return "s3:ListMultipartUploadParts";
-  if (method === "DELETE" && "uploadId" in query) return "s3:AbortMultipartUpload";
-  if (method === "GET" || method === "HEAD") return `s3:GetObject${version}`;
-  if (method === "DELETE") return `s3:DeleteObject${version}`;
-  return "s3:PutObject";
+/** Query parameters that change nothing about who may make a request. */
+const NEUTRAL =
+  /^(X-Amz-.*|x-id|response-.*|part-number-marker|max-parts|list-type|prefix|delimiter|encoding-type|max-keys|start-after|continuation-token|fetch-owner|delete)$/i;
+
+/** The request that a permission is for: the method, and the parameters that make it another operation. */
+const PERMISSIONS: Readonly<Record<string, string>> = {
+  "GET key": "s3:GetObject",
+  "HEAD key": "s3:GetObject",
+  "PUT key": "s3:PutObject",
+  "DELETE key": "s3:DeleteObject",
+  "GET key?versionId": "s3:GetObjectVersion",
+  "HEAD key?versionId": "s3:GetObjectVersion",
+  "DELETE key?versionId": "s3:DeleteObjectVersion",
+  "POST key?uploads": "s3:PutObject",
+  "PUT key?partNumber&uploadId": "s3:PutObject",
+  "POST key?uploadId": "s3:PutObject",
+  "DELETE key?uploadId": "s3:AbortMultipartUpload",
+  "GET key?uploadId": "s3:ListMultipartUploadParts",
+  "GET key?tagging": "s3:GetObjectTagging",
+  "PUT key?tagging": "s3:PutObjectTagging",
+  "GET key?acl": "s3:GetObjectAcl",
+  "GET bucket": "s3:ListBucket",
+  "HEAD bucket": "s3:ListBucket",
+  "GET bucket?location": "s3:GetBucketLocation",
+  "POST bucket": "s3:DeleteObject",
+  "GET service": "s3:ListAllMyBuckets",
+};
+
+/**
+ * The action that a request needs; of what this table does not know, one that nobody but the account's own key has.
+ *
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+ */
+function s3Action({ method, query }: S3rver.Context, bucket: string, key: string): string {
+  const operation = Object.keys(query).filter((name) => !NEUTRAL.test(name));
+  const what = key ? "key" : bucket ? "bucket" : "service";
+  const parameters = operation.length > 0 ? `?${operation.toSorted().join("&")}` : "";
+  return PERMISSIONS[`${method} ${what}${parameters}`] ?? "s3:AnythingElse";
 }
 
 function conditionContext(
@@ -143,9 +166,7 @@ function conditionContext(
   accountId: string,
 ): Record<string, string | undefined> {
   const date = query["X-Amz-Date"] ?? headers["x-amz-date"] ?? "";
-  const signedAt = Date.parse(
-    date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"),
-  );
+  const signedAt = parseSigningDate(date);
   return {
     "aws:PrincipalAccount": accountId,
     "aws:ResourceAccount": accountId,

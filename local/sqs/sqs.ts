@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { createRequestHandler } from "local-aws-sqs";
 import { currentResponse, mendQueue } from "./queue";
@@ -39,7 +39,7 @@ export async function startSqs({ queues, region, accountId, port }: SqsOptions):
       return;
     }
     withAttributeNames(request)
-      .then((mended) => currentResponse.run(response, () => requestHandler(mended, response)))
+      .then((mended) => currentResponse.run(response, () => requestHandler(mended, withBody(response))))
       .catch((error: unknown) => response.writeHead(400).end(String(error)));
   };
   const server = await listen(handle, port, "SQS");
@@ -60,6 +60,13 @@ export async function startSqs({ queues, region, accountId, port }: SqsOptions):
     },
     stop: () => close(server),
   };
+}
+
+/** Where there is nothing to say, SQS says {}; local-aws-sqs says nothing, which is no JSON. */
+function withBody(response: ServerResponse): ServerResponse {
+  const end = response.end.bind(response) as (body: unknown) => ServerResponse;
+  const isJson = () => String(response.getHeader("content-type")).includes("json");
+  return Object.assign(response, { end: (body: unknown) => end(body || (isJson() ? "{}" : body)) });
 }
 
 /** SQS takes 1 MiB; JSON's escapes may double it. */

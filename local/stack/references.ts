@@ -1,7 +1,12 @@
+import { bucketArn, functionArn, queueArn } from "../../stacks/arns";
+
 type Json = Record<string, unknown>;
 
 /** The id of the API where there is no API Gateway. */
 export const LOCAL_API_ID = "local";
+
+/** What the API's own origin would be at AWS; the chain puts the gateway's in its place. */
+export const API_ORIGIN = /https:\/\/local\.execute-api\.[^/]*/g;
 
 /** A resource of a stack's JSON. */
 export interface Resource {
@@ -18,18 +23,16 @@ export interface Place {
 
 /** Attributes that AWS gives a resource, from what its settings say. */
 const ATTRIBUTES: Readonly<Record<string, (settings: Json, place: Place) => Json>> = {
-  aws_s3_bucket: ({ bucket }) => ({ id: bucket, arn: `arn:aws:s3:::${bucket}` }),
+  aws_s3_bucket: ({ bucket }) => ({ id: bucket, arn: bucketArn(String(bucket)) }),
   aws_iam_role: ({ name }, { accountId }) => ({ id: name, arn: `arn:aws:iam::${accountId}:role/${name}` }),
-  aws_sqs_queue: ({ name }, { region, accountId }) => ({
-    id: name,
-    arn: `arn:aws:sqs:${region}:${accountId}:${name}`,
-  }),
-  aws_lambda_function: ({ function_name }, { region, accountId }) => ({
-    arn: `arn:aws:lambda:${region}:${accountId}:function:${function_name}`,
-  }),
+  aws_sqs_queue: ({ name }, place) => ({ id: name, arn: queueArn(place, String(name)) }),
+  aws_lambda_function: ({ function_name }, place) => ({ arn: functionArn(place, String(function_name)) }),
   aws_api_gateway_rest_api: (_, { region, accountId }) => ({
     id: LOCAL_API_ID,
     execution_arn: `arn:aws:execute-api:${region}:${accountId}:${LOCAL_API_ID}`,
+  }),
+  aws_api_gateway_stage: ({ stage_name }, { region }) => ({
+    invoke_url: `https://${LOCAL_API_ID}.execute-api.${region}.amazonaws.com/${stage_name}`,
   }),
   aws_api_gateway_deployment: () => ({ id: "deployment" }),
 };
@@ -52,6 +55,10 @@ export function resolver(resources: readonly Resource[], place: Place): (value: 
       return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]));
     }
     if (typeof value !== "string") return value;
+    // What cdktf writes for a policy that holds references: an object in HCL, whose keys are quoted as JSON's are.
+    const [, encoded] = /^\$\{jsonencode\((.*)\)\}$/s.exec(value) ?? [];
+    if (encoded)
+      return JSON.stringify(resolve(JSON.parse(encoded.replace(/("(?:[^"\\]|\\.)*") = /g, "$1: "))));
     return value.replace(/\$\{([^}]*)\}/g, (reference, expression: string) => {
       const dot = expression.lastIndexOf(".");
       const attribute = byAddress.get(expression.slice(0, dot))?.[expression.slice(dot + 1)];

@@ -5,7 +5,7 @@ import type { Resource } from "./references";
  * one machine: encryption at rest, retention, lifecycle, cost, names of things that only AWS has. A resource or a
  * setting that is not here stops the chain: what it cannot honour it must not pretend to.
  */
-export const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: readonly string[] }>> = {
+const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: readonly string[] }>> = {
   aws_s3_bucket: { honoured: ["bucket"], atAws: ["force_destroy"] },
   aws_s3_bucket_public_access_block: {
     honoured: [
@@ -62,6 +62,10 @@ export const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; at
       "environment",
     ],
     atAws: ["architectures", "memory_size", "reserved_concurrent_executions"],
+  },
+  aws_lambda_event_source_mapping: {
+    honoured: ["event_source_arn", "function_name", "batch_size", "function_response_types"],
+    atAws: [],
   },
   aws_lambda_permission: {
     honoured: ["action", "function_name", "principal", "source_arn"],

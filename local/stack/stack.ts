@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { bucketArn, functionArn, queueArn } from "../../stacks/arns";
 import type { ApiDefinition } from "../api-gateway/definition";
 import type { Policy } from "../iam";
 import { LOCAL_API_ID, type Place, resolver } from "./references";
-import { SETTINGS, assertSupported } from "./settings";
+import { assertSupported } from "./settings";
 
 type Json = Record<string, unknown>;
 
@@ -51,6 +52,16 @@ export interface StackFunction {
   readonly policies: readonly Policy[];
 }
 
+/** A queue that a function consumes. */
+export interface EventSource {
+  readonly queueArn: string;
+  readonly functionArn: string;
+  /** Messages a call, at most. */
+  readonly batchSize: number;
+  /** Whether the function answers which messages failed. */
+  readonly reportsFailures: boolean;
+}
+
 export interface StackApi {
   readonly definition: ApiDefinition;
   readonly stageName: string;
@@ -65,6 +76,7 @@ export interface Stack {
   readonly buckets: readonly StackBucket[];
   readonly queues: readonly StackQueue[];
   readonly functions: readonly StackFunction[];
+  readonly eventSources: readonly EventSource[];
   readonly api: StackApi;
   /** The content bucket, the queue and the dead-letter queue, as the stack's outputs name them. */
   readonly outputs: Readonly<Record<string, string>>;
@@ -100,6 +112,7 @@ export function readStack(folder: string): Stack {
     buckets: readBuckets(all),
     queues: readQueues(all, place),
     functions,
+    eventSources: readEventSources(all, functions),
     api: readApi(all, place, functions),
     outputs: Object.fromEntries(
       ["bucket_name", "queue_arn", "dead_letter_queue_arn"].map((name) => [
@@ -112,11 +125,18 @@ export function readStack(folder: string): Stack {
 
 type All = (type: string) => Json[];
 
+const PUBLIC_ACCESS = [
+  "block_public_acls",
+  "block_public_policy",
+  "ignore_public_acls",
+  "restrict_public_buckets",
+];
+
 function readBuckets(all: All): StackBucket[] {
   return all("aws_s3_bucket").map(({ bucket }) => {
     const of = (type: string) => all(type).filter((settings) => settings["bucket"] === bucket);
     const [publicAccess] = of("aws_s3_bucket_public_access_block");
-    for (const setting of SETTINGS["aws_s3_bucket_public_access_block"]?.honoured.slice(1) ?? []) {
+    for (const setting of PUBLIC_ACCESS) {
       // Locally nobody gets in without a signature, so a bucket that is open at AWS would behave otherwise here.
       if (publicAccess?.[setting] !== true) throw new Error(`The bucket ${bucket} must have ${setting}.`);
     }
@@ -128,7 +148,7 @@ function readBuckets(all: All): StackBucket[] {
       throw new Error(`The bucket ${bucket} has two notifications: one replaces the other.`);
     return {
       name: bucket as string,
-      arn: `arn:aws:s3:::${bucket}`,
+      arn: bucketArn(bucket as string),
       versioned: versioning?.status === "Enabled",
       policies: of("aws_s3_bucket_policy").map(({ policy }) => JSON.parse(policy as string) as Policy),
       corsRules: of("aws_s3_bucket_cors_configuration").flatMap(({ cors_rule }) => cors_rule as CorsRule[]),
@@ -152,10 +172,10 @@ const QUEUE_ATTRIBUTES: Readonly<Record<string, string>> = {
   redrive_allow_policy: "RedriveAllowPolicy",
 };
 
-function readQueues(all: All, { region, accountId }: Place): StackQueue[] {
+function readQueues(all: All, place: Place): StackQueue[] {
   return all("aws_sqs_queue").map((settings) => ({
     name: settings["name"] as string,
-    arn: `arn:aws:sqs:${region}:${accountId}:${settings["name"]}`,
+    arn: queueArn(place, settings["name"] as string),
     policy: JSON.parse(settings["policy"] as string) as Policy,
     attributes: Object.fromEntries(
       Object.entries(QUEUE_ATTRIBUTES)
@@ -165,7 +185,7 @@ function readQueues(all: All, { region, accountId }: Place): StackQueue[] {
   }));
 }
 
-function readFunctions(folder: string, all: All, { region, accountId }: Place): StackFunction[] {
+function readFunctions(folder: string, all: All, place: Place): StackFunction[] {
   return all("aws_lambda_function").map((settings) => {
     const name = settings["function_name"] as string;
     const runtime = settings["runtime"] as string;
@@ -175,7 +195,7 @@ function readFunctions(folder: string, all: All, { region, accountId }: Place): 
     const environment = settings["environment"] as { variables: Record<string, string> } | undefined;
     return {
       name,
-      arn: `arn:aws:lambda:${region}:${accountId}:function:${name}`,
+      arn: functionArn(place, name),
       zip: readFileSync(join(folder, settings["filename"] as string)),
       handler: settings["handler"] as string,
       timeoutSeconds: settings["timeout"] as number,
@@ -183,6 +203,21 @@ function readFunctions(folder: string, all: All, { region, accountId }: Place): 
       policies: all("aws_iam_role_policy")
         .filter((policy) => policy["role"] === role)
         .map(({ policy }) => JSON.parse(policy as string) as Policy),
+    };
+  });
+}
+
+function readEventSources(all: All, functions: readonly StackFunction[]): EventSource[] {
+  return all("aws_lambda_event_source_mapping").map((settings) => {
+    const name = settings["function_name"] as string;
+    const consumer = functions.find((candidate) => candidate.name === name);
+    if (!consumer) throw new Error(`There is no function ${name} to consume a queue.`);
+    const types = (settings["function_response_types"] ?? []) as string[];
+    return {
+      queueArn: settings["event_source_arn"] as string,
+      functionArn: consumer.arn,
+      batchSize: (settings["batch_size"] as number | undefined) ?? 10,
+      reportsFailures: types.includes("ReportBatchItemFailures"),
     };
   });
 }

@@ -13,6 +13,13 @@ export interface Bundle {
   readonly hash: string;
 }
 
+export interface BundleOptions {
+  /** Further files of the zip, beside index.js: their contents by name. @default none */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Packages that others stand in for, as esbuild's option of the same name. @default none */
+  readonly alias?: Readonly<Record<string, string>>;
+}
+
 const ROOT = join(__dirname, "../..");
 
 /**
@@ -20,9 +27,8 @@ const ROOT = join(__dirname, "../..");
  * change of a function only where there is one. (cdktf's own archives hold modification times.)
  *
  * @param entry the function's file, relative to the repository: functions/sign-url/index.ts
- * @param files further files of the zip, beside index.js: their contents by name
  */
-export function bundle(entry: string, files: Readonly<Record<string, string>> = {}): Bundle {
+export function bundle(entry: string, { files = {}, alias = {} }: BundleOptions = {}): Bundle {
   const { outputFiles } = buildSync({
     absWorkingDir: ROOT,
     entryPoints: [entry],
@@ -35,8 +41,8 @@ export function bundle(entry: string, files: Readonly<Record<string, string>> = 
     legalComments: "none",
     // The ES modules of the SDK's packages: from the CommonJS ones nothing can be shaken off.
     mainFields: ["module", "main"],
-    alias: { "@aws-sdk/signature-v4-multi-region": "./functions/sign-url/single-region" },
-    logLevel: "silent",
+    alias: { ...alias },
+    logLevel: "warning",
   });
   const code = outputFiles[0]?.text ?? "";
   const contents: Record<string, string> = { ...files, "index.js": code };

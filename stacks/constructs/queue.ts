@@ -3,7 +3,7 @@ import { S3BucketNotification } from "@cdktf/provider-aws/lib/s3-bucket-notifica
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { Construct } from "constructs";
 import { type Place, queueArn } from "../arns";
-import { type Statement, policyJson } from "../policy";
+import { type Statement, consumeStatement, policyJson } from "../policy";
 import { ConfigurationError } from "../stage";
 import type { BundledFunction } from "./bundled-function";
 import type { PrivateBucket } from "./private-bucket";
@@ -121,19 +121,7 @@ export class Queue extends Construct {
           `${consumer.timeoutSeconds} s, so ${least} s, not ${this.visibilityTimeoutSeconds} s.`,
       );
     }
-    const policy = consumer.grant("consume-queue", [
-      {
-        Sid: "ConsumeQueue",
-        Effect: "Allow",
-        Action: [
-          "sqs:ReceiveMessage",
-          "sqs:DeleteMessage",
-          "sqs:ChangeMessageVisibility",
-          "sqs:GetQueueAttributes",
-        ],
-        Resource: this.arn,
-      },
-    ]);
+    const policy = consumer.grant("consume-queue", [consumeStatement(this.arn)]);
     return new LambdaEventSourceMapping(consumer, "queue", {
       eventSourceArn: this.queue.arn,
       functionName: consumer.function.functionName,

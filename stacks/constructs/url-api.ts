@@ -185,6 +185,7 @@ function definition(document: ReturnType<typeof openApi>, routes: readonly Route
   const paths: Record<string, Json> = {};
   for (const { method, path, signer } of routes) {
     paths[path] = {
+      ...paths[path],
       [method]: {
         ...(document.paths[path]?.[method] as Json),
         "x-amazon-apigateway-integration": {

@@ -1,0 +1,3 @@
+/** As Signature Version 4 encodes: encodeURIComponent leaves !'()* alone. */
+export const encode = (text: string) =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
