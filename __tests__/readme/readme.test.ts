@@ -1,7 +1,12 @@
+import { execFile } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { ACTIONS } from "../../functions/sign-url/actions";
 import { withReference } from "../../functions/sign-url/reference";
+import { start } from "../../local/chain";
+import { Consumer, synthesize } from "../local/tools";
+import { describeWith } from "../terraform/describe-with";
 
 const ROOT = join(__dirname, "../..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -17,6 +22,24 @@ test("the README's reference is the action table's (npm run reference makes it)"
 
 test("a README without a place for the reference is refused", () => {
   expect(() => withReference("# Tweedle")).toThrow("The README lacks");
+});
+
+describeWith(["curl"], "the README's curl lines", () => {
+  const stackOf = synthesize();
+
+  test("put two payloads when they are pasted", async () => {
+    const [, lines = ""] = /## The API.*?```sh\n(.*?)```/s.exec(readme) ?? [];
+    const chain = await start({ stack: stackOf("dev") });
+    const pasted = lines.replace("http://127.0.0.1:4600/dev", chain.apiUrl);
+    expect(pasted).not.toBe(lines);
+    await promisify(execFile)("bash", ["-e", "-c", pasted], { cwd: ROOT });
+    const consumer = new Consumer(chain);
+    const names = [await consumer.announced(), await consumer.announced()].map(({ key }) =>
+      key.split("/").at(-1),
+    );
+    expect(names).toEqual(["lock.json", "cat.txt"]);
+    await chain.stop();
+  });
 });
 
 test("the README says every error code that the signer and the gateway answer", () => {

@@ -131,7 +131,12 @@ async function handle(
   const url = parseTarget(request.url ?? "");
   const prefix = `/${stageName}`;
   if (url.pathname !== prefix && !url.pathname.startsWith(`${prefix}/`)) {
-    throw new GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "Forbidden");
+    // Where there is no stage, there is no API whose words these could be.
+    return {
+      statusCode: 403,
+      headers: { "content-type": "application/json" },
+      body: '{"message":"Forbidden"}',
+    };
   }
   const path = url.pathname.slice(prefix.length) || "/";
   const resource = Object.hasOwn(definition.paths, path) ? path : "/{proxy+}";
