@@ -21,6 +21,9 @@ const encodeKey = (key: string) => key.split("/").map(encode).join("/");
 export class Presigner {
   readonly #presigner: S3RequestPresigner;
   readonly #endpoint: { protocol: string; hostname: string; port?: number };
+  readonly #origin: string;
+  /** The session token as a URL holds it: some 900 characters that are the same in every one. */
+  readonly #token: string;
   readonly #basePath: string;
 
   constructor({ bucketName, region, credentials, endpoint }: Environment) {
@@ -32,6 +35,8 @@ export class Presigner {
           ...(endpoint.port && { port: Number(endpoint.port) }),
         }
       : { protocol: "https:", hostname: `${bucketName}.s3.${region}.amazonaws.com` };
+    this.#token = encode(credentials.sessionToken ?? "");
+    this.#origin = endpoint ? endpoint.origin : `https://${this.#endpoint.hostname}`;
     this.#basePath = endpoint ? `/${bucketName}/` : "/";
   }
 
@@ -46,7 +51,7 @@ export class Presigner {
   ): Promise<string> {
     // Unsigned, a header binds nothing; hoisted into the query, S3 does not check a body against it.
     const names = Object.keys(headers);
-    const { protocol, hostname, path, ...signed } = await this.#presigner.presign(
+    const { path, query: parameters = {} } = await this.#presigner.presign(
       {
         method,
         ...this.#endpoint,
@@ -61,9 +66,10 @@ export class Presigner {
         unhoistableHeaders: new Set(names),
       },
     );
-    const search = Object.entries(signed.query ?? {}).map(
-      ([name, value]) => `${encode(name)}=${encode(String(value))}`,
-    );
-    return `${protocol}//${hostname}${signed.port ? `:${signed.port}` : ""}${path}?${search.join("&")}`;
+    let search = "";
+    for (const [name, value] of Object.entries(parameters)) {
+      search += `${search && "&"}${name}=${name === "X-Amz-Security-Token" ? this.#token : encode(String(value))}`;
+    }
+    return `${this.#origin}${path}?${search}`;
   }
 }
