@@ -10,10 +10,10 @@ import { loadFunction } from "./lambda";
 import { assertDeliverable, notificationsFor, objectCreatedMessage, testMessage } from "./s3/notifications";
 import { API_ORIGIN, LOCAL_API_ID } from "./stack/references";
 import { S3_CONDITION_KEYS } from "./s3/guard";
-import { type CreatedObject, startS3 } from "./s3/s3";
+import { type CreatedObject, type LocalS3, startS3 } from "./s3/s3";
 import { type ConsumedBatch, startEventSource } from "./sqs/event-source";
-import { startSqs } from "./sqs/sqs";
-import { type Stack, type StackBucket, readStack } from "./stack/stack";
+import { type LocalSqs, startSqs } from "./sqs/sqs";
+import { type Stack, type StackBucket, type StackFunction, readStack } from "./stack/stack";
 
 /** The ports that people use: the API, S3 and SQS. */
 export const PORTS = { api: 4600, s3: 4601, sqs: 4602 } as const;
@@ -69,11 +69,10 @@ export interface Chain {
  */
 export async function start({ stack: folder, ports, dataDirectory }: ChainOptions): Promise<Chain> {
   const stack = readStack(folder);
-  for (const bucket of stack.buckets) {
-    for (const policy of bucket.policies)
-      assertSupported(policy, S3_CONDITION_KEYS, `The policy of ${bucket.name}`);
-    assertDeliverable(stack, bucket);
+  for (const { name, policies } of [...stack.buckets, ...stack.functions]) {
+    for (const policy of policies) assertSupported(policy, S3_CONDITION_KEYS, `A policy of ${name}`);
   }
+  for (const bucket of stack.buckets) assertDeliverable(stack, bucket);
   const stops: (() => unknown)[] = [];
   const stop = async () => {
     for (const step of stops.splice(0).toReversed()) await step();
@@ -101,28 +100,9 @@ async function startParts(
 
   const sqs = await startSqs({ queues: stack.queues, region, accountId, port: ports.sqs });
   stops.push(sqs.stop);
-  const announce = async (object: CreatedObject) => {
-    const bucket = buckets.find(({ name }) => name === object.bucket) as StackBucket;
-    for (const { id, queueArn } of notificationsFor(bucket, object)) {
-      const message = objectCreatedMessage(stack, bucket, object, id);
-      await sqs.send(queueArn, message);
-      events.emit("announced", object, message);
-    }
-  };
-
-  const roles = functions.map((code) => ({
-    code,
-    principal: temporaryCredentials(),
-    policies: code.policies,
-  }));
-  for (const { code } of roles) {
-    for (const policy of code.policies)
-      assertSupported(policy, S3_CONDITION_KEYS, `The role of ${code.name}`);
-  }
-  const principals: Principal[] = [
-    { ...CREDENTIALS, policies: [EVERYTHING] },
-    ...roles.map(({ principal, policies }) => ({ ...principal, policies })),
-  ];
+  const announce = announcer(stack, sqs, events);
+  const roles = functions.map((code) => ({ ...temporaryCredentials(), policies: code.policies, code }));
+  const principals: Principal[] = [{ ...CREDENTIALS, policies: [EVERYTHING] }, ...roles];
   const s3 = await startS3({
     buckets,
     accountId,
@@ -134,34 +114,22 @@ async function startParts(
   });
   stops.push(s3.stop);
 
-  // What Lambda gives every function, and where S3 is.
-  const load = ({ code, principal }: (typeof roles)[number], apiOrigin = "") => {
-    const environment = Object.entries(code.environment).map(
-      ([name, value]) => [name, value.replace(API_ORIGIN, apiOrigin)] as const,
-    );
+  const load = (role: FunctionRole, apiOrigin?: string) => {
     const local = loadFunction({
-      ...code,
-      environment: {
-        ...Object.fromEntries(environment),
-        AWS_REGION: region,
-        AWS_ACCESS_KEY_ID: principal.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: principal.secretAccessKey,
-        AWS_SESSION_TOKEN: principal.sessionToken,
-        AWS_ENDPOINT_URL_S3: s3.endpoint,
-        AWS_ENDPOINT_URL_SQS: sqs.endpoint,
-      },
+      ...role.code,
+      environment: environmentOf(role, region, { s3, sqs, apiOrigin }),
     });
     stops.push(local.stop);
     return local;
   };
-  const isConsumer = (arn: string) => stack.eventSources.some(({ functionArn }) => functionArn === arn);
-  const signers = roles.filter(({ code }) => !isConsumer(code.arn));
+  const isConsumer = ({ code }: FunctionRole) =>
+    stack.eventSources.some(({ functionArn }) => functionArn === code.arn);
   const gateway = await startGateway({
     ...stack.api,
     apiId: LOCAL_API_ID,
     accountId,
     region,
-    functions: new Map(signers.map((role) => [role.code.arn, load(role)])),
+    functions: new Map(roles.filter((role) => !isConsumer(role)).map((role) => [role.code.arn, load(role)])),
     principals,
     port: ports.api,
     onStep: (step) => events.emit("gateway", step),
@@ -170,26 +138,24 @@ async function startParts(
   // A consumer may ask the API, so it comes after it.
   const apiOrigin = new URL(gateway.url).origin;
   for (const source of stack.eventSources) {
-    const role = roles.find(({ code }) => code.arn === source.functionArn) as (typeof roles)[number];
-    const eventSource = startEventSource({
-      source,
-      place: { region, accountId },
-      endpoint: sqs.endpoint,
-      queueUrl: sqs.urlOf(source.queueArn),
-      consumer: load(role, apiOrigin),
-      onBatch: (batch) => events.emit("consumed", batch),
-    });
-    stops.push(eventSource.stop);
+    const consumer = load(
+      roles.find(({ code }) => code.arn === source.functionArn) as FunctionRole,
+      apiOrigin,
+    );
+    const queueUrl = sqs.urlOf(source.queueArn);
+    const onBatch = (batch: ConsumedBatch) => events.emit("consumed", batch);
+    stops.push(
+      startEventSource({ source, region, endpoint: sqs.endpoint, queueUrl, consumer, onBatch }).stop,
+    );
   }
 
-  for (const bucket of buckets) {
-    const local = (origin: string) => origin.replace(API_ORIGIN, apiOrigin);
-    const rules = bucket.corsRules.map((rule) => ({
+  for (const { name, corsRules, notifications } of buckets) {
+    const rules = corsRules.map(({ allowed_origins, ...rule }) => ({
       ...rule,
-      allowed_origins: rule.allowed_origins.map(local),
+      allowed_origins: allowed_origins.map((origin) => origin.replace(API_ORIGIN, apiOrigin)),
     }));
-    await s3.setCors(bucket.name, rules);
-    for (const { queueArn } of bucket.notifications) await sqs.send(queueArn, testMessage(bucket));
+    await s3.setCors(name, rules);
+    for (const { queueArn } of notifications) await sqs.send(queueArn, testMessage(name));
   }
 
   const announceLeft = async () => {
@@ -212,8 +178,46 @@ async function startParts(
   };
 }
 
+/** Sends what S3 sends of a new object, to the queues that its bucket's notifications name. */
+function announcer(stack: Stack, sqs: LocalSqs, events: EventEmitter<ChainEvents>) {
+  return async (object: CreatedObject): Promise<void> => {
+    const bucket = stack.buckets.find(({ name }) => name === object.bucket) as StackBucket;
+    for (const { id, queueArn } of notificationsFor(bucket, object)) {
+      const message = objectCreatedMessage(stack, bucket, object, id);
+      await sqs.send(queueArn, message);
+      events.emit("announced", object, message);
+    }
+  };
+}
+
+/** A function, and the credentials that its role gives it. */
+interface FunctionRole extends Principal {
+  readonly code: StackFunction;
+  readonly sessionToken: string;
+}
+
 /** Credentials as a function's role gets them. */
 function temporaryCredentials() {
   const random = (bytes: number) => randomBytes(bytes).toString("hex").toUpperCase();
   return { accessKeyId: `ASIA${random(8)}`, secretAccessKey: random(20), sessionToken: random(64) };
+}
+
+/** A function's variables: the stack's, what Lambda gives every function, and where the services are here. */
+function environmentOf(
+  { code, accessKeyId, secretAccessKey, sessionToken }: FunctionRole,
+  region: string,
+  { s3, sqs, apiOrigin = "" }: { s3: LocalS3; sqs: LocalSqs; apiOrigin: string | undefined },
+): Record<string, string> {
+  const own = Object.entries(code.environment).map(
+    ([name, value]) => [name, value.replace(API_ORIGIN, apiOrigin)] as const,
+  );
+  return {
+    ...Object.fromEntries(own),
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
+    AWS_ENDPOINT_URL_S3: s3.endpoint,
+    AWS_ENDPOINT_URL_SQS: sqs.endpoint,
+  };
 }

@@ -67,7 +67,7 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
       `${path} has ${formatBytes(size)}: one PUT takes up to 5 GiB, more goes up in parts.`,
     );
   }
-  const digest = await digestFile(path);
+  const digest = await digestFile(path, (bytes) => reporter.progress("hashing", bytes / size));
   reporter.line(`${basename(path)}, ${formatBytes(size)}, SHA-256 ${digest}`);
   const steps = new Steps(reporter);
   const announced = watch(chain, "announced", ({ key }, message) => [[key, message]]);

@@ -36,7 +36,8 @@ async function sha256(chunks: AsyncIterable<Buffer>): Promise<string> {
 }
 
 /** The SHA-256 of a file in base64, without holding it in memory. */
-export const digestFile = (path: string) => sha256(createReadStream(path));
+export const digestFile = (path: string, onProgress: OnProgress) =>
+  sha256(counted(createReadStream(path), onProgress));
 
 async function checked(response: IncomingMessage, what: string): Promise<IncomingMessage> {
   if (response.statusCode === 200) return response;

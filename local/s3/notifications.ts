@@ -71,12 +71,12 @@ export function objectCreatedMessage(
 }
 
 /** What S3 sends to a queue when a notification to it is set, to see that it may. */
-export function testMessage({ name }: StackBucket): string {
+export function testMessage(bucketName: string): string {
   return JSON.stringify({
     Service: "Amazon S3",
     Event: "s3:TestEvent",
     Time: new Date().toISOString(),
-    Bucket: name,
+    Bucket: bucketName,
     RequestId: randomUUID(),
     HostId: randomUUID(),
   });

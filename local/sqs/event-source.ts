@@ -1,5 +1,4 @@
 import type { LocalFunction } from "../lambda";
-import type { Place } from "../stack/references";
 import type { EventSource } from "../stack/stack";
 
 /** A message as ReceiveMessage gives it. */
@@ -14,7 +13,7 @@ interface Message {
 
 export interface EventSourceOptions {
   readonly source: EventSource;
-  readonly place: Place;
+  readonly region: string;
   /** The endpoint of SQS, and the queue's URL. */
   readonly endpoint: string;
   readonly queueUrl: string;
@@ -38,7 +37,7 @@ export interface ConsumedBatch {
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  */
 export function startEventSource(options: EventSourceOptions): { stop: () => Promise<void> } {
-  const { source, place, endpoint, queueUrl, consumer, onBatch } = options;
+  const { source, region, endpoint, queueUrl, consumer, onBatch } = options;
   const stopped = new AbortController();
 
   async function call(action: string, parameters: object, signal?: AbortSignal): Promise<unknown> {
@@ -55,7 +54,7 @@ export function startEventSource(options: EventSourceOptions): { stop: () => Pro
 
   async function handle(messages: readonly Message[]): Promise<void> {
     const begun = performance.now();
-    const failed = await consumer.invoke(sqsEvent(messages, source, place)).then(
+    const failed = await consumer.invoke(sqsEvent(messages, source, region)).then(
       (answer) => failedMessages(answer, messages, source),
       (error: unknown) => {
         console.error(error);
@@ -94,7 +93,7 @@ export function startEventSource(options: EventSourceOptions): { stop: () => Pro
 }
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html */
-const sqsEvent = (messages: readonly Message[], { queueArn }: EventSource, { region }: Place) => ({
+const sqsEvent = (messages: readonly Message[], { queueArn }: EventSource, region: string) => ({
   Records: messages.map((message) => ({
     messageId: message.MessageId,
     receiptHandle: message.ReceiptHandle,
