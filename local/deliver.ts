@@ -92,7 +92,8 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
 
   if (consumed) {
     const { functionArn, failed } = await consumed.of(put.object_key);
-    if (failed > 0) throw new Error(`${functionArn} failed, and gets the message again.`);
+    if (failed.some((body) => keysOf(body).includes(put.object_key)))
+      throw new Error(`${functionArn} failed, and gets the message again.`);
     steps.show(
       "SQS → consumer",
       `the stack's own: ${functionArn.split(":").at(-1)} is done with the message`,
@@ -229,8 +230,13 @@ async function signedHeaders({ stack }: Chain, url: URL, body: string): Promise<
 
 /** The keys that a message announces. */
 function keysOf(body: string): string[] {
-  const { Records = [] } = JSON.parse(body) as { Records?: { s3: { object: { key: string } } }[] };
-  return Records.map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll("+", " ")));
+  let message: { Records?: { s3: { object: { key: string } } }[] };
+  try {
+    message = JSON.parse(body) as typeof message;
+  } catch {
+    return [];
+  }
+  return (message.Records ?? []).map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll("+", " ")));
 }
 
 /** Polls until the message that names a key is there. What else is in the queue is left to others. */

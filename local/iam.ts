@@ -81,7 +81,10 @@ function concerns(statement: Statement, { principal, action, resource, context }
 function matchesPrincipal(wanted: Statement["Principal"], principal: AccessRequest["principal"]): boolean {
   if (wanted === undefined || wanted === "*") return true;
   if ("service" in principal) return list(wanted["Service"] ?? []).includes(principal.service);
-  return list(wanted["AWS"] ?? []).some((name) => name === "*" || name.includes(principal.account));
+  const { account } = principal;
+  return list(wanted["AWS"] ?? []).some((name) =>
+    ["*", account, `arn:aws:iam::${account}:root`].includes(name),
+  );
 }
 
 /**
@@ -97,20 +100,47 @@ export function isAllowed(policies: readonly Policy[], request: AccessRequest): 
   return effects.includes("Allow") && !effects.includes("Deny");
 }
 
+const ELEMENTS = ["Sid", "Effect", "Principal", "Action", "Resource", "Condition"];
+const ACCOUNT = /^(\*|\d{12}|arn:aws:iam::\d{12}:root)$/;
+
 /**
  * @param keys the condition keys that requests here may have
  * @throws Error where a policy asks for something that {@link isAllowed} could not judge
  */
 export function assertSupported({ Statement }: Policy, keys: readonly string[], where: string): void {
+  const refuse = (what: string) => {
+    throw new Error(`${where}: the local chain does not know ${what}.`);
+  };
+  if (!Array.isArray(Statement)) refuse("a policy whose Statement is no list");
   for (const statement of Statement) {
+    for (const element of Object.keys(statement)) {
+      if (!ELEMENTS.includes(element)) refuse(`the element ${element}`);
+    }
+    const { Principal: principal } = statement;
+    for (const name of list(typeof principal === "object" ? (principal["AWS"] ?? []) : [])) {
+      if (!ACCOUNT.test(name)) refuse(`the principal ${name}`);
+    }
     for (const [operator, conditions] of Object.entries(statement.Condition ?? {})) {
       if (!(operator in OPERATORS) && operator !== "Null" && operator !== "StringNotEquals") {
-        throw new Error(`${where}: the local chain does not know the condition operator ${operator}.`);
+        refuse(`the condition operator ${operator}`);
       }
-      for (const key of Object.keys(conditions)) {
-        if (!keys.includes(key))
-          throw new Error(`${where}: the local chain does not know the condition key ${key}.`);
-      }
+      for (const key of Object.keys(conditions)) if (!keys.includes(key)) refuse(`the condition key ${key}`);
     }
   }
 }
+
+/** The condition keys that every request here has, or may have. */
+export const GLOBAL_CONDITION_KEYS = [
+  "aws:PrincipalAccount",
+  "aws:ResourceAccount",
+  "aws:SecureTransport",
+  "aws:SourceAccount",
+  "aws:SourceArn",
+];
+
+/** What they are: what leaves this machine at AWS is TLS, and here it does not leave it. */
+export const globalContext = (accountId: string) => ({
+  "aws:PrincipalAccount": accountId,
+  "aws:ResourceAccount": accountId,
+  "aws:SecureTransport": "true",
+});

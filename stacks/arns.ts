@@ -1,7 +1,9 @@
-/**
+/*
  * ARNs as plain strings. A stage knows its account, its region and its resources' names before anything exists, so
  * policies stand in a plan as they are, and no policy's reference makes a cycle.
  */
+
+/** Where a stage lives. */
 export interface Place {
   readonly accountId: string;
   readonly region: string;
@@ -14,5 +16,8 @@ export const functionArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:lambda:${region}:${accountId}:function:${name}`;
 export const logGroupArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:logs:${region}:${accountId}:log-group:${name}`;
+/** A method of an API, with its stage: dev/POST/getObject. */
+export const executeApiArn = ({ accountId, region }: Place, apiId: string, method: string) =>
+  `arn:aws:execute-api:${region}:${accountId}:${apiId}/${method}`;
 export const trailArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:cloudtrail:${region}:${accountId}:trail/${name}`;

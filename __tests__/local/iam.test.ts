@@ -1,4 +1,10 @@
-import { type AccessRequest, type Policy, isAllowed } from "../../local/iam";
+import {
+  type AccessRequest,
+  GLOBAL_CONDITION_KEYS,
+  type Policy,
+  assertSupported,
+  isAllowed,
+} from "../../local/iam";
 import { type Statement, signerStatements } from "../../stacks/policy";
 
 const ACCOUNT = "123456789012";
@@ -88,4 +94,25 @@ describe("of policies", () => {
     expect(judge({ ...allow, Resource: "arn:aws:s3:::conten./input/*" })).toBe(false);
     expect(judge({ ...allow, Resource: "arn:aws:s3:::conten?/input/*" })).toBe(true);
   });
+});
+
+test.each([
+  [{ Effect: "Deny", NotAction: "s3:*", Resource: "*" }, "the element NotAction"],
+  [
+    { Effect: "Allow", Action: "*", Resource: "*", Principal: { AWS: "arn:aws:iam::1:role/x" } },
+    "the principal arn:",
+  ],
+  [
+    { Effect: "Allow", Action: "*", Resource: "*", Condition: { DateEquals: {} } },
+    "the condition operator DateEquals",
+  ],
+  [
+    { Effect: "Allow", Action: "*", Resource: "*", Condition: { Bool: { "aws:x": "true" } } },
+    "the condition key aws:x",
+  ],
+])("a statement that could not be judged is refused at start: %j", (statement, what) => {
+  const policy = { Statement: [statement] } as unknown as Policy;
+  expect(() => assertSupported(policy, GLOBAL_CONDITION_KEYS, "A policy")).toThrow(
+    `A policy: the local chain does not know ${what}`,
+  );
 });

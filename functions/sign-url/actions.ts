@@ -17,7 +17,9 @@ import {
 } from "./fields";
 
 /** Who calls an action. A stage says for each role whether its callers must sign. */
-export type Role = "producer" | "consumer";
+export type Role = (typeof ROLES)[number];
+
+export const ROLES = ["producer", "consumer"] as const;
 
 /** One S3 operation that callers get a URL for. */
 export interface Action {
@@ -150,8 +152,6 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     iamActions: ["s3:DeleteObject", "s3:DeleteObjectVersion"],
   },
 };
-
-export const ROLES: readonly Role[] = ["producer", "consumer"];
 
 /** The names of the actions of these roles, in the table's order. */
 export function actionsOf(roles: readonly Role[]): string[] {

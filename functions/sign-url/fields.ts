@@ -1,4 +1,4 @@
-import { isKey, isName } from "./keys";
+import { KEY_PREFIX, isKey, isName } from "./keys";
 import { LIMITS } from "./limits";
 
 /** The part of JSON Schema that API Gateway understands and we use. */
@@ -41,8 +41,10 @@ function text(pattern: RegExp, mustBe: string): Pick<Field, "schema" | "mustBe" 
   };
 }
 
+const KEY_FORM = `${KEY_PREFIX}<UUID>/<name>`;
+
 export const NAME: Field = {
-  description: "What you call the payload. The answer says its key: input/<UUID>/<name>.",
+  description: `What you call the payload. The answer says its key: ${KEY_FORM}.`,
   schema: { type: "string", minLength: 1, maxLength: LIMITS.keyBytes },
   mustBe: `a name of at most ${LIMITS.keyBytes} bytes with its prefix, without "." or ".." or nothing between slashes, without backslashes, control or bidirectional characters`,
   accepts: isName,
@@ -51,8 +53,8 @@ export const NAME: Field = {
 
 export const KEY: Field = {
   description: "The whole key, as the signer answered it or the queue announced it.",
-  schema: { type: "string", pattern: "^input/", maxLength: LIMITS.keyBytes },
-  mustBe: "the whole key as the signer answered it: input/<UUID>/<name>",
+  schema: { type: "string", pattern: `^${KEY_PREFIX}`, maxLength: LIMITS.keyBytes },
+  mustBe: `the whole key as the signer answered it: ${KEY_FORM}`,
   accepts: isKey,
   required: true,
 };

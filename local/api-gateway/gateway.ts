@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { executeApiArn } from "../../stacks/arns";
 import { type ApiDefinition, type Integration, functionArn } from "./definition";
 import { type Answer, GatewayError, gatewayAnswer, mockAnswer } from "./answers";
-import { type AccessRequest, type Principal, isAllowed } from "../iam";
+import { type AccessRequest, type Principal, globalContext, isAllowed } from "../iam";
 import { type LocalFunction, withTimeout } from "../lambda";
 import { type ProxyRequest, proxyAnswer, proxyEvent } from "./proxy-integration";
 import { close, listen, urlOf } from "../server";
@@ -194,8 +195,8 @@ function authorize(
   const asked: AccessRequest = {
     principal: { account: accountId },
     action: "execute-api:Invoke",
-    resource: `arn:aws:execute-api:${region}:${accountId}:${apiId}/${stageName}/${request.method}${path}`,
-    context: {},
+    resource: executeApiArn({ region, accountId }, apiId, `${stageName}/${request.method}${path}`),
+    context: globalContext(accountId),
   };
   if (!isAllowed(find(verified.accessKeyId)?.policies ?? [], asked)) {
     throw new GatewayError("ACCESS_DENIED", 403, "User is not authorized to perform: execute-api:Invoke");

@@ -1,17 +1,13 @@
 import type S3rver from "@20minutes/s3rver";
 import S3Error from "@20minutes/s3rver/lib/models/error";
 import { parseSigningDate } from "../api-gateway/signature";
-import { type AccessRequest, type Principal, isAllowed } from "../iam";
+import { type AccessRequest, GLOBAL_CONDITION_KEYS, type Principal, globalContext, isAllowed } from "../iam";
 import type { StackBucket } from "../stack/stack";
-import { type ObjectStore, storeRequest } from "./store";
+import { type ObjectStore, type StoreRequest, storeRequest } from "./store";
 
 /** The condition keys that a request to the local S3 has. */
 export const S3_CONDITION_KEYS = [
-  "aws:PrincipalAccount",
-  "aws:ResourceAccount",
-  "aws:SecureTransport",
-  "aws:SourceAccount",
-  "aws:SourceArn",
+  ...GLOBAL_CONDITION_KEYS,
   "s3:TlsVersion",
   "s3:authType",
   "s3:signatureAge",
@@ -45,6 +41,9 @@ export function guard(
     if (bucketName && !bucket) throw new S3Error("NoSuchBucket", "The specified bucket does not exist");
     // A browser's preflight has no signature; s3rver answers it by the bucket's CORS rules.
     if (context.method === "OPTIONS") return await next();
+    if (Object.values(context.query).some((value) => typeof value !== "string")) {
+      throw new S3Error("InvalidArgument", "A query parameter may be given once.");
+    }
     const signer = signerOf(context);
     const principal = principals.find(({ accessKeyId }) => accessKeyId === signer);
     if (!principal) throw signer ? invalidKey() : denied();
@@ -61,7 +60,7 @@ export function guard(
       context: conditionContext(context, accountId),
     };
     if (!isAllowed(policies, request)) throw denied();
-    const writing = { key, headers: context.headers, query: context.query, versionId: "" };
+    const writing: StoreRequest = { key, headers: context.headers, query: context.query };
     try {
       await storeRequest.run(writing, () => nextOrMultipart(store, context, bucketName, key, next));
     } catch (error) {
@@ -70,6 +69,9 @@ export function guard(
       if (error instanceof S3Error && error.code === "NoSuchKey" && !isAllowed(policies, list))
         throw denied();
       throw error;
+    } finally {
+      // A body that is not sent, as with 304, would keep its file open.
+      if (context.body !== writing.content) writing.content?.destroy();
     }
     if (writing.versionId) context.set("x-amz-version-id", writing.versionId);
   };
@@ -94,9 +96,7 @@ const AUTHORIZATION =
 /** The access key whose signature s3rver will check, in the query or the header; empty where it would check none. */
 function signerOf({ query, headers }: S3rver.Context): string {
   if (!("X-Amz-Algorithm" in query)) return AUTHORIZATION.exec(headers["authorization"] ?? "")?.[1] ?? "";
-  const { "X-Amz-Credential": credential, "X-Amz-SignedHeaders": names } = query;
-  // A parameter that is there twice is a list.
-  return typeof credential === "string" && typeof names === "string" ? (credential.split("/")[0] ?? "") : "";
+  return query["X-Amz-Credential"]?.split("/")[0] ?? "";
 }
 
 /** What s3rver would break on, or does otherwise than S3. */
@@ -104,7 +104,14 @@ function refuseUnknownRequests({ method, query, headers }: S3rver.Context, key: 
   if (method === "POST" && !key && !("delete" in query)) {
     throw new S3Error("NotImplemented", "Uploads by a browser's form are not served here.");
   }
-  if (method === "POST" && Number(headers["content-length"] ?? 0) > MAX_XML_BYTES) {
+  const copies = Object.keys({ ...query, ...headers }).some((name) => /^x-amz-copy-source/i.test(name));
+  if (copies) throw new S3Error("NotImplemented", "Copies are not served here.");
+  // All but a body that becomes an object or a part is XML, which is read into memory.
+  const isXml = method === "POST" || (method === "PUT" && !key) || "tagging" in query;
+  if (isXml && headers["transfer-encoding"] !== undefined) {
+    throw new S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.");
+  }
+  if (isXml && Number(headers["content-length"] ?? 0) > MAX_XML_BYTES) {
     throw new S3Error("MaxMessageLengthExceeded", "Your request was too large.");
   }
 }
@@ -168,10 +175,7 @@ function conditionContext(
   const date = query["X-Amz-Date"] ?? headers["x-amz-date"] ?? "";
   const signedAt = parseSigningDate(date);
   return {
-    "aws:PrincipalAccount": accountId,
-    "aws:ResourceAccount": accountId,
-    // What leaves this machine at AWS is TLS; here it does not leave it.
-    "aws:SecureTransport": "true",
+    ...globalContext(accountId),
     "s3:TlsVersion": "1.3",
     "s3:authType": query["X-Amz-Signature"] === undefined ? "REST-HEADER" : "REST-QUERY-STRING",
     "s3:signatureAge": String(Date.now() - signedAt),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import S3rver from "@20minutes/s3rver";
 import AWSAccount from "@20minutes/s3rver/lib/models/account";
 import { S3CorsConfiguration } from "@20minutes/s3rver/lib/models/config";
+import S3Error from "@20minutes/s3rver/lib/models/error";
 import { close, listen, urlOf } from "../server";
 import type { CorsRule } from "../stack/stack";
 import { type GuardOptions, guard } from "./guard";
@@ -52,8 +53,9 @@ export async function startS3(options: S3Options): Promise<LocalS3> {
   await dropPartialFiles(directory);
   // Innermost but for the router: its answers become XML as the router's do.
   s3.middleware.splice(-1, 0, guard(options, store));
-  s3.on("error", (error: Error & { status?: number }) => {
-    if ((error.status ?? 500) >= 500 && !isHangUp(error)) console.error(error);
+  s3.on("error", (error: Error) => {
+    // What S3 would answer too is no fault of ours.
+    if (!(error instanceof S3Error) && !isHangUp(error)) console.error(error);
   });
   s3.on("event", ({ Records: [record] }: { Records: [S3rverRecord] }) => {
     if (record.eventName.startsWith("ObjectCreated:")) options.onObjectCreated(createdObject(record));

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -16,6 +16,8 @@ export interface StoreRequest {
   readonly query: Readonly<Record<string, string>>;
   /** The version that has been written. */
   versionId?: string;
+  /** The object that is read. */
+  content?: Readable;
 }
 
 /** The request on whose behalf the store works. */
@@ -69,7 +71,7 @@ function exclusively<T>(what: string, task: () => Promise<T>): Promise<T> {
  */
 export class ObjectStore extends FilesystemStore {
   constructor(
-    directory: string,
+    private readonly directory: string,
     private readonly isVersioned: (bucket: string) => boolean,
   ) {
     super(directory);
@@ -78,8 +80,9 @@ export class ObjectStore extends FilesystemStore {
   }
 
   /** @throws S3Error for a key that would lead out of the bucket's folder */
-  override getResourcePath(bucket: string, key: string | undefined, resource: string): string {
-    const segments = (key ?? "").split("/");
+  override getResourcePath(bucket: string, key: string | number | undefined, resource: string): string {
+    // s3rver reads a key of digits from XML as a number.
+    const segments = String(key ?? "").split("/");
     if (segments.some((segment) => segment === "." || segment === ".." || segment.includes("\0"))) {
       throw new S3Error("InvalidURI", "Couldn't parse the specified URI.");
     }
@@ -108,6 +111,7 @@ export class ObjectStore extends FilesystemStore {
       if (range && range.end < range.start) return object;
       const file = await open(this.getResourcePath(bucket, key, "object"));
       object.content = file.createReadStream(range ?? {});
+      if (request) request.content = object.content;
       return object;
     });
   }
@@ -122,14 +126,17 @@ export class ObjectStore extends FilesystemStore {
   }
 
   override async deleteObject(bucket: string, key: string): Promise<void> {
-    await exclusively(this.getResourcePath(bucket, key, "object"), async () => {
+    const path = this.getResourcePath(bucket, key, "object");
+    await exclusively(path, async () => {
       const wanted = storeRequest.getStore()?.query["versionId"];
       const metadata = await this.findMetadata(bucket, key);
       // S3 deletes a version that is not there without a word.
-      if (metadata && (wanted === undefined || wanted === metadata[VERSION_HEADER])) {
-        await super.deleteObject(bucket, key);
+      if (!metadata || (wanted !== undefined && wanted !== metadata[VERSION_HEADER])) return;
+      for (const resource of ["object", "object.md5", "metadata.json"]) {
+        await rm(this.getResourcePath(bucket, key, resource), { force: true });
       }
     });
+    await dropEmptyFolders(dirname(path), join(this.directory, bucket));
   }
 
   override async putPart(bucket: string, uploadId: string, part: string, content: Readable) {
@@ -314,6 +321,17 @@ function parseRange(header: string | undefined, size: number): { start: number; 
   const end = last ? Math.min(Number(last), size - 1) : size - 1;
   // An end before the start is no range; a start behind the end of the object is one that cannot be satisfied.
   return last && Number(last) < Number(first) ? undefined : { start: Number(first), end };
+}
+
+/** Removes a folder and those above it, as far as nothing else is in them. */
+async function dropEmptyFolders(folder: string, root: string): Promise<void> {
+  for (let empty = folder; empty.startsWith(`${root}/`); empty = dirname(empty)) {
+    const removed = await rmdir(empty).then(
+      () => true,
+      () => false,
+    );
+    if (!removed) return;
+  }
 }
 
 async function replaceFile(path: string, content: string): Promise<void> {

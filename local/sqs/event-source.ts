@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { LocalFunction } from "../lambda";
 import type { EventSource } from "../stack/stack";
 
@@ -10,6 +11,9 @@ interface Message {
   readonly Attributes?: Readonly<Record<string, string>>;
   readonly MessageAttributes?: Readonly<Record<string, unknown>>;
 }
+
+/** How long a queue that cannot be asked is left alone. */
+const RETRY_MS = 1000;
 
 export interface EventSourceOptions {
   readonly source: EventSource;
@@ -25,8 +29,8 @@ export interface EventSourceOptions {
 export interface ConsumedBatch {
   readonly functionArn: string;
   readonly bodies: readonly string[];
-  /** How many of the messages failed, and come back. */
-  readonly failed: number;
+  /** Those of them that failed, and come back. */
+  readonly failed: readonly string[];
   readonly ms: number;
 }
 
@@ -39,6 +43,9 @@ export interface ConsumedBatch {
 export function startEventSource(options: EventSourceOptions): { stop: () => Promise<void> } {
   const { source, region, endpoint, queueUrl, consumer, onBatch } = options;
   const stopped = new AbortController();
+  const stop = new Promise<void>((end) => {
+    stopped.signal.addEventListener("abort", () => end());
+  });
 
   async function call(action: string, parameters: object, signal?: AbortSignal): Promise<unknown> {
     const response = await fetch(endpoint, {
@@ -54,37 +61,50 @@ export function startEventSource(options: EventSourceOptions): { stop: () => Pro
 
   async function handle(messages: readonly Message[]): Promise<void> {
     const begun = performance.now();
-    const failed = await consumer.invoke(sqsEvent(messages, source, region)).then(
-      (answer) => failedMessages(answer, messages, source),
-      (error: unknown) => {
-        console.error(error);
-        return messages.map(({ MessageId }) => MessageId);
-      },
-    );
-    for (const { MessageId, ReceiptHandle } of messages) {
-      if (!failed.includes(MessageId)) await call("DeleteMessage", { ReceiptHandle });
+    const failed = await Promise.race([askConsumer(messages), stop.then(() => messages)]);
+    for (const message of messages) {
+      if (!failed.includes(message)) await call("DeleteMessage", { ReceiptHandle: message.ReceiptHandle });
     }
-    const bodies = messages.map(({ Body }) => Body);
+    const bodies = (of: readonly Message[]) => of.map(({ Body }) => Body);
     const { functionArn } = source;
-    onBatch({ functionArn, bodies, failed: failed.length, ms: performance.now() - begun });
+    onBatch({ functionArn, bodies: bodies(messages), failed: bodies(failed), ms: performance.now() - begun });
+  }
+
+  /** @returns the messages that failed */
+  async function askConsumer(messages: readonly Message[]): Promise<readonly Message[]> {
+    try {
+      return failedMessages(await consumer.invoke(sqsEvent(messages, source, region)), messages, source);
+    } catch (error) {
+      console.error(error);
+      return messages;
+    }
+  }
+
+  async function poll(): Promise<void> {
+    const parameters = {
+      MaxNumberOfMessages: source.batchSize,
+      WaitTimeSeconds: 20,
+      AttributeNames: ["All"],
+    };
+    const { Messages = [] } = (await call("ReceiveMessage", parameters, stopped.signal)) as {
+      Messages?: Message[];
+    };
+    if (Messages.length > 0) await handle(Messages);
   }
 
   const polling = (async () => {
     while (!stopped.signal.aborted) {
-      const parameters = {
-        MaxNumberOfMessages: source.batchSize,
-        WaitTimeSeconds: 20,
-        AttributeNames: ["All"],
-      };
-      const { Messages = [] } = (await call("ReceiveMessage", parameters, stopped.signal)) as {
-        Messages?: Message[];
-      };
-      if (Messages.length > 0) await handle(Messages);
+      try {
+        await poll();
+      } catch (error) {
+        if (stopped.signal.aborted) return;
+        console.error(error);
+        await Promise.race([setTimeout(RETRY_MS), stop]);
+      }
     }
-  })().catch((error: unknown) => {
-    if (!stopped.signal.aborted) console.error(error);
-  });
+  })();
   return {
+    // A function that is still at work goes on; its messages are not deleted, and come back.
     stop: async () => {
       stopped.abort();
       await polling;
@@ -107,13 +127,17 @@ const sqsEvent = (messages: readonly Message[], { queueArn }: EventSource, regio
   })),
 });
 
-/** The messages that a function says it could not handle; all of them where it names one that it was not given. */
-function failedMessages(answer: unknown, messages: readonly Message[], source: EventSource): string[] {
-  if (!source.reportsFailures) return [];
-  const { batchItemFailures = [] } = (answer ?? {}) as {
-    batchItemFailures?: { itemIdentifier: string }[] | null;
-  };
-  const given = messages.map(({ MessageId }) => MessageId);
-  const failed = (batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier);
-  return failed.every((id) => given.includes(id)) ? failed : given;
+/** The messages that a function says it could not handle; all of them where what it says is not well formed. */
+function failedMessages(
+  answer: unknown,
+  messages: readonly Message[],
+  source: EventSource,
+): readonly Message[] {
+  const { batchItemFailures = [] } = (answer ?? {}) as { batchItemFailures?: unknown };
+  if (!source.reportsFailures || batchItemFailures === null) return [];
+  if (!Array.isArray(batchItemFailures)) return messages;
+  const failed = batchItemFailures.map((item: { itemIdentifier?: unknown } | null) =>
+    messages.find(({ MessageId }) => MessageId === item?.itemIdentifier),
+  );
+  return failed.every((message) => message !== undefined) ? failed : messages;
 }

@@ -50,7 +50,8 @@ export function mendQueue(queue: Queue): void {
   queue.receive = async ({ MaxNumberOfMessages: max = 1, ...options }: ReceiveOptions) => {
     // It waits until it has as many as were asked for; SQS answers once it has any.
     const messages = (await receive({ ...options, MaxNumberOfMessages: 1 })) as Item["record"][];
-    if (messages.length > 0 && max > 1) {
+    // A message that is visible again at once would be received again.
+    if (messages.length > 0 && max > 1 && (options.VisibilityTimeout ?? 1) > 0) {
       messages.push(...(await receive({ ...options, MaxNumberOfMessages: max - 1, WaitTimeSeconds: 0 })));
     }
     // A consumer that went away while it polled has received nothing.

@@ -1,4 +1,4 @@
-import { bucketArn, functionArn, queueArn } from "../../stacks/arns";
+import { type Place, bucketArn, functionArn, queueArn } from "../../stacks/arns";
 
 type Json = Record<string, unknown>;
 
@@ -13,12 +13,6 @@ export interface Resource {
   readonly type: string;
   readonly address: string;
   readonly settings: Json;
-}
-
-/** Where a stack lives. */
-export interface Place {
-  readonly region: string;
-  readonly accountId: string;
 }
 
 /** Attributes that AWS gives a resource, from what its settings say. */

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { bucketArn, functionArn, queueArn } from "../../stacks/arns";
+import { type Place, bucketArn, executeApiArn, functionArn, queueArn } from "../../stacks/arns";
 import type { ApiDefinition } from "../api-gateway/definition";
 import type { Policy } from "../iam";
-import { LOCAL_API_ID, type Place, resolver } from "./references";
+import { LOCAL_API_ID, resolver } from "./references";
 import { assertSupported } from "./settings";
 
 type Json = Record<string, unknown>;
@@ -106,13 +106,14 @@ export function readStack(folder: string): Stack {
   const all = (type: string) =>
     resources.filter((resource) => resource.type === type).map(({ settings }) => settings);
   const functions = readFunctions(folder, all, place);
+  const queues = readQueues(all, place);
   return {
     name: json["//"].metadata.stackName,
     ...place,
     buckets: readBuckets(all),
-    queues: readQueues(all, place),
+    queues,
     functions,
-    eventSources: readEventSources(all, functions),
+    eventSources: readEventSources(all, functions, queues),
     api: readApi(all, place, functions),
     outputs: Object.fromEntries(
       ["bucket_name", "queue_arn", "dead_letter_queue_arn"].map((name) => [
@@ -207,14 +208,22 @@ function readFunctions(folder: string, all: All, place: Place): StackFunction[] 
   });
 }
 
-function readEventSources(all: All, functions: readonly StackFunction[]): EventSource[] {
+function readEventSources(
+  all: All,
+  functions: readonly StackFunction[],
+  queues: readonly StackQueue[],
+): EventSource[] {
   return all("aws_lambda_event_source_mapping").map((settings) => {
     const name = settings["function_name"] as string;
     const consumer = functions.find((candidate) => candidate.name === name);
     if (!consumer) throw new Error(`There is no function ${name} to consume a queue.`);
+    const consumed = settings["event_source_arn"] as string;
+    if (!queues.some(({ arn }) => arn === consumed)) {
+      throw new Error(`The function ${name} consumes ${consumed}, which is not in this stack.`);
+    }
     const types = (settings["function_response_types"] ?? []) as string[];
     return {
-      queueArn: settings["event_source_arn"] as string,
+      queueArn: consumed,
       functionArn: consumer.arn,
       batchSize: (settings["batch_size"] as number | undefined) ?? 10,
       reportsFailures: types.includes("ReportBatchItemFailures"),
@@ -222,7 +231,7 @@ function readEventSources(all: All, functions: readonly StackFunction[]): EventS
   });
 }
 
-function readApi(all: All, { region, accountId }: Place, functions: readonly StackFunction[]): StackApi {
+function readApi(all: All, place: Place, functions: readonly StackFunction[]): StackApi {
   const [restApi, ...others] = all("aws_api_gateway_rest_api");
   const [stage] = all("aws_api_gateway_stage");
   if (!restApi || !stage || others.length > 0)
@@ -235,7 +244,7 @@ function readApi(all: All, { region, accountId }: Place, functions: readonly Sta
       const uri = operation["x-amazon-apigateway-integration"]?.uri;
       const target = functions.find(({ arn }) => uri?.includes(`${arn}/`));
       if (!target) continue;
-      const sourceArn = `arn:aws:execute-api:${region}:${accountId}:${LOCAL_API_ID}/${stageName}/${method.toUpperCase()}${path}`;
+      const sourceArn = executeApiArn(place, LOCAL_API_ID, `${stageName}/${method.toUpperCase()}${path}`);
       const allowed = all("aws_lambda_permission").some(
         (permission) =>
           permission["action"] === "lambda:InvokeFunction" &&
