@@ -21,11 +21,6 @@ export function takeTurns<C extends { readonly name: string }, R>(
   return results;
 }
 
-/** The least of what is picked from each contender's results: what else runs on a machine only ever adds. */
-export function fastest<R>(results: readonly R[][], pick: (result: R) => number): number[] {
-  return results.map((runs) => Math.min(...runs.map(pick)));
-}
-
 /** The median of what is picked from each contender's results. */
 export function medians<R>(results: readonly R[][], pick: (result: R) => number): number[] {
   return results.map((runs) => {

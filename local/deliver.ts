@@ -8,13 +8,12 @@ import {
   ReceiveMessageCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
-import { SignatureV4 } from "@smithy/signature-v4";
 import { LIMITS } from "../functions/sign-url/limits";
-import { Sha256 } from "../functions/sign-url/sha256";
 import { formatBytes, formatTime } from "../stacks/format";
 import { CREDENTIALS, type Chain, type ChainEvents } from "./chain";
 import type { GatewayStep } from "./api-gateway/gateway";
 import { StartError } from "./server";
+import { signedHeaders } from "./sign";
 import { digestFile, digestUrl, putFile } from "./transfer";
 
 /** Shows what happens. */
@@ -64,7 +63,7 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
   const { size } = statSync(path);
   if (size > LIMITS.putBytes) {
     throw new StartError(
-      `${path} has ${formatBytes(size)}: one PUT takes up to 5 GiB, more goes up in parts.`,
+      `${path} has ${formatBytes(size)}: one PUT takes up to ${formatBytes(LIMITS.putBytes)}, more goes up in parts.`,
     );
   }
   const digest = await digestFile(path, (bytes) => reporter.progress("hashing", bytes / size));
@@ -136,7 +135,7 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
 }
 
 /** input/6f…/cat.jpg */
-const short = (key: string) => key.replace(/^(input\/..)[^/]*/, "$1…");
+const short = (key: string) => key.replace(/^([^/]+\/..)[^/]*/, "$1…");
 
 type StepOf<Kind> = Extract<GatewayStep, { kind: Kind }>;
 type Watchers = { readonly [Kind in GatewayStep["kind"]]?: (step: StepOf<Kind>) => void };
@@ -201,31 +200,14 @@ export const wantsSignature = ({ stack }: Chain, action: string): boolean =>
 async function ask(chain: Chain, action: string, fields: object): Promise<SignedUrl> {
   const url = new URL(`${chain.apiUrl}/${action}`);
   const body = JSON.stringify(fields);
-  const headers = wantsSignature(chain, action) ? await signedHeaders(chain, url, body) : {};
+  const headers = wantsSignature(chain, action)
+    ? await signedHeaders(url, body, chain.stack.region, CREDENTIALS)
+    : {};
   const response = await fetch(url, { method: "POST", body, headers });
   const answer = (await response.json()) as SignedUrl & { error?: { message: string } };
   if (!response.ok)
     throw new Error(`${action} was refused with ${response.status}: ${answer.error?.message}`);
   return answer;
-}
-
-async function signedHeaders({ stack }: Chain, url: URL, body: string): Promise<Record<string, string>> {
-  const signer = new SignatureV4({
-    service: "execute-api",
-    region: stack.region,
-    credentials: CREDENTIALS,
-    sha256: Sha256,
-  });
-  const { protocol, hostname, host, pathname: path } = url;
-  const { headers } = await signer.sign({
-    method: "POST",
-    protocol,
-    hostname,
-    path,
-    headers: { host },
-    body,
-  });
-  return headers;
 }
 
 /** The keys that a message announces. */

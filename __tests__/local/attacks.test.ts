@@ -7,12 +7,12 @@ import {
   CopyObjectCommand,
   CreateMultipartUploadCommand,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { CREDENTIALS, type Chain, start } from "../../local/chain";
-import { Consumer, ask, synthesize, temporaryFolder } from "./tools";
+import { Consumer, ask, s3Client, synthesize, temporaryFolder } from "./tools";
 
 const stackOf = synthesize();
 const outside = temporaryFolder();
@@ -22,13 +22,7 @@ let s3: S3Client;
 
 beforeAll(async () => {
   chain = await start({ stack: stackOf("dev"), dataDirectory });
-  s3 = new S3Client({
-    endpoint: chain.s3Endpoint,
-    forcePathStyle: true,
-    region: chain.stack.region,
-    credentials: CREDENTIALS,
-    requestChecksumCalculation: "WHEN_REQUIRED",
-  });
+  s3 = s3Client(chain);
 });
 
 afterAll(async () => {

@@ -3,12 +3,12 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
 import { type Message, StartMessageMoveTaskCommand } from "@aws-sdk/client-sqs";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
-import { CREDENTIALS, type Chain, start } from "../../local/chain";
+import { type Chain, start } from "../../local/chain";
 import { describeWith } from "../terraform/describe-with";
-import { Consumer, ask, synthesize, temporaryFolder } from "./tools";
+import { Consumer, ask, s3Client, synthesize, temporaryFolder } from "./tools";
 
 const stackOf = synthesize();
 const folder = temporaryFolder();
@@ -208,13 +208,7 @@ describe("S3 refuses", () => {
   });
 
   test("a signature that is older than 15 minutes, by the bucket's policy, whoever made it", async () => {
-    const s3 = new S3Client({
-      endpoint: chain.s3Endpoint,
-      forcePathStyle: true,
-      region: chain.stack.region,
-      credentials: CREDENTIALS,
-      requestChecksumCalculation: "WHEN_REQUIRED",
-    });
+    const s3 = s3Client(chain);
     const url = (minutes: number) =>
       getSignedUrl(s3, new PutObjectCommand({ Bucket: chain.bucketName, Key: "elsewhere/old" }), {
         expiresIn: 86_400,
@@ -360,14 +354,7 @@ describeWith(["curl"], "a shell", ({ curl: command }) => {
 });
 
 test("what is elsewhere than under input/ is not announced", async () => {
-  const s3 = new S3Client({
-    endpoint: chain.s3Endpoint,
-    forcePathStyle: true,
-    region: chain.stack.region,
-    credentials: CREDENTIALS,
-    requestChecksumCalculation: "WHEN_REQUIRED",
-    responseChecksumValidation: "WHEN_REQUIRED",
-  });
+  const s3 = s3Client(chain);
   await s3.send(new PutObjectCommand({ Bucket: chain.bucketName, Key: "output/a", Body: "a" }));
   const { key } = (await produce("next", "b")).announced;
   expect(key).toMatch(/^input\/.*\/next$/);

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { S3Client } from "@aws-sdk/client-s3";
 import {
   ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
@@ -39,6 +40,17 @@ export async function ask(chain: Chain, path: string, body: object, headers = {}
   const response = await fetch(chain.apiUrl + path, { method: "POST", body: JSON.stringify(body), headers });
   return { status: response.status, ...((await response.json()) as object) } as Answer;
 }
+
+/** The SDK's own client of a chain's S3, with the account's own key. s3rver knows no checksums in trailers. */
+export const s3Client = (chain: Chain): S3Client =>
+  new S3Client({
+    endpoint: chain.s3Endpoint,
+    forcePathStyle: true,
+    region: chain.stack.region,
+    credentials: CREDENTIALS,
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+  });
 
 export interface Announced {
   readonly message: Message;

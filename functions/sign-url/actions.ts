@@ -14,6 +14,7 @@ import {
   PART_NUMBERS,
   UPLOAD_ID,
   VERSION_ID,
+  length,
 } from "./fields";
 
 /** Who calls an action. A stage says for each role whether its callers must sign. */
@@ -167,17 +168,8 @@ export function actionsOf(roles: readonly Role[]): string[] {
  * @param maxObjectBytes the stage's cap; undefined for none
  */
 export function fieldsOf(action: Action, maxObjectBytes?: number): Readonly<Record<string, Field>> {
-  const length = action.fields["content_length"];
-  if (!length || maxObjectBytes === undefined) return action.fields;
-  const maximum = Math.min(maxObjectBytes, length.schema["maximum"] as number);
-  return {
-    ...action.fields,
-    content_length: {
-      ...length,
-      schema: { ...length.schema, maximum },
-      mustBe: `a whole number from 0 to ${maximum}`,
-      accepts: (value) => length.accepts(value) && (value as number) <= maximum,
-      required: true,
-    },
-  };
+  const declared = action.fields["content_length"];
+  if (!declared || maxObjectBytes === undefined) return action.fields;
+  const maximum = Math.min(maxObjectBytes, declared.schema["maximum"] as number);
+  return { ...action.fields, content_length: { ...declared, ...length(maximum), required: true } };
 }

@@ -18,6 +18,8 @@ export interface Field {
   readonly mustBe: string;
   readonly accepts: (value: unknown) => boolean;
   readonly required?: boolean;
+  /** Whether a value is refused only because it is too much. @default never */
+  readonly tooLarge?: (value: unknown) => boolean;
   /** The header of the S3 request that carries the value, signed. Of a map, the prefix of its names' headers. */
   readonly header?: string;
   /** The query parameter of the S3 request that carries the value, signed. Of a list, one URL for each item. */
@@ -30,6 +32,14 @@ function integer(minimum: number, maximum: number): Pick<Field, "schema" | "must
     mustBe: `a whole number from ${minimum} to ${maximum}`,
     accepts: (value) =>
       Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum,
+  };
+}
+
+/** A length in bytes, of at most so many. */
+export function length(maximum: number): Pick<Field, "schema" | "mustBe" | "accepts" | "tooLarge"> {
+  return {
+    ...integer(0, maximum),
+    tooLarge: (value) => Number.isInteger(value) && (value as number) > maximum,
   };
 }
 
@@ -66,13 +76,13 @@ export const EXPIRES_IN: Field = {
 
 export const CONTENT_LENGTH: Field = {
   description: "The exact length in bytes: S3 refuses another.",
-  ...integer(0, LIMITS.putBytes),
+  ...length(LIMITS.putBytes),
   header: "content-length",
 };
 
 export const OBJECT_SIZE: Field = {
   description: "The length in bytes of all parts together: S3 refuses to complete another.",
-  ...integer(0, LIMITS.objectBytes),
+  ...length(LIMITS.objectBytes),
   header: "x-amz-mp-object-size",
 };
 

@@ -102,7 +102,7 @@ export function parseRequest(pathAction: string | undefined, body: string, stage
       throw new RequestError(400, "MissingField", `${name} needs ${field}: ${rule.mustBe}.`);
     }
     if (rule.accepts(value)) continue;
-    const tooLarge = field === "content_length" && Number.isInteger(value) && (value as number) > 0;
+    const tooLarge = rule.tooLarge?.(value);
     throw new RequestError(
       tooLarge ? 413 : 400,
       tooLarge ? "EntityTooLarge" : `Invalid${pascalCase(field)}`,

@@ -1,21 +1,32 @@
-import { type Hash, type Hmac, createHash, createHmac } from "node:crypto";
+import { createHash, createHmac, hash } from "node:crypto";
+
+type Data = Uint8Array | string;
+
+/** Since Node 20.12 in one call, without an object for the garbage collector: a sixth of a URL's time. */
+const digest = (data: Data): Uint8Array =>
+  hash ? hash("sha256", data, "buffer") : createHash("sha256").update(data).digest();
 
 /** The SDK's hash interface over Node's own OpenSSL: the SDK's package for it would be half of the bundle. */
 export class Sha256 {
-  readonly #hash: Hash | Hmac;
+  readonly #secret: Data | undefined;
+  #data: Data = "";
 
   constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash =
-      secret === undefined ? createHash("sha256") : createHmac("sha256", secret as NodeJS.ArrayBufferView);
+    this.#secret = secret as Data | undefined;
   }
 
-  update(data: Uint8Array | string): void {
-    this.#hash.update(data);
+  update(data: Data): void {
+    this.#data = this.#data === "" ? data : Buffer.concat([Buffer.from(this.#data), Buffer.from(data)]);
   }
 
   digest(): Promise<Uint8Array> {
-    return Promise.resolve(this.#hash.digest());
+    const secret = this.#secret;
+    return Promise.resolve(
+      secret === undefined ? digest(this.#data) : createHmac("sha256", secret).update(this.#data).digest(),
+    );
   }
 
-  reset(): void {}
+  reset(): void {
+    this.#data = "";
+  }
 }
