@@ -173,6 +173,35 @@ describe("a gateway of its own", () => {
     await gateway.stop();
   });
 
+  test("serves who signed only as far as his policies go", async () => {
+    const may = (path: string) => ({
+      ...CREDENTIALS,
+      policies: [
+        {
+          Statement: [
+            {
+              Effect: "Allow" as const,
+              Action: "execute-api:Invoke",
+              Resource: `arn:aws:execute-api:eu-central-1:123456789012:local/x/POST/${path}`,
+            },
+          ],
+        },
+      ],
+    });
+    const operation = { security: [{ sigv4: [] }], "x-amazon-apigateway-integration": integration };
+    const definition = { paths: { "/": { post: operation } } };
+    const statuses = [];
+    for (const principals of [[may("")], [may("other")], [{ ...CREDENTIALS, policies: [] }], []]) {
+      const invoke = () => Promise.resolve({ statusCode: 200 });
+      const gateway = await startGateway(options(invoke, { definition, principals }));
+      const url = `${gateway.url}/`;
+      const headers = await signed(url, "{}");
+      statuses.push((await fetch(url, { method: "POST", body: "{}", headers })).status);
+      await gateway.stop();
+    }
+    expect(statuses).toEqual([200, 403, 403, 403]);
+  });
+
   test("does not start with what it cannot do", async () => {
     const withOperation = (operation: object) =>
       startGateway(
