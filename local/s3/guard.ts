@@ -1,8 +1,11 @@
+import { Readable, finished } from "node:stream";
 import type S3rver from "@20minutes/s3rver";
 import S3Error from "@20minutes/s3rver/lib/models/error";
 import { parseSigningDate } from "../api-gateway/signature";
 import { type AccessRequest, GLOBAL_CONDITION_KEYS, type Principal, globalContext, isAllowed } from "../iam";
 import type { StackBucket } from "../stack/stack";
+import type { Checksum } from "./checksum";
+import { listPartsResult } from "./list-parts";
 import { type ObjectStore, type StoreRequest, storeRequest } from "./store";
 
 /** The condition keys that a request to the local S3 has. */
@@ -16,8 +19,8 @@ export const S3_CONDITION_KEYS = [
   "s3:x-amz-server-side-encryption-customer-algorithm",
 ];
 
-/** Of a CompleteMultipartUpload's body: 10,000 parts fit. */
-const MAX_XML_BYTES = 2 * 1024 ** 2;
+/** Of a CompleteMultipartUpload's body: 10,000 parts with their digests fit. */
+const MAX_XML_BYTES = 4 * 1024 ** 2;
 
 const denied = () => new S3Error("AccessDenied", "Access Denied");
 
@@ -60,9 +63,11 @@ export function guard(
       context: conditionContext(context, accountId),
     };
     if (!isAllowed(policies, request)) throw denied();
-    const writing: StoreRequest = { key, headers: context.headers, query: context.query };
+    const { headers, query } = context;
+    const asked: StoreRequest = { key, headers, query, xml: () => context.request.body, answer: {} };
+    breakOffWith(context);
     try {
-      await storeRequest.run(writing, () => nextOrMultipart(store, context, bucketName, key, next));
+      await storeRequest.run(asked, () => nextOrMultipart(store, context, bucketName, next));
     } catch (error) {
       // Only who may list a bucket is told that an object is not there.
       const list = { ...request, action: "s3:ListBucket", resource: `arn:aws:s3:::${bucketName}` };
@@ -71,9 +76,10 @@ export function guard(
       throw error;
     } finally {
       // A body that is not sent, as with 304, would keep its file open.
-      if (context.body !== writing.content) writing.content?.destroy();
+      if (context.body !== asked.content) asked.content?.destroy();
     }
-    if (writing.versionId) context.set("x-amz-version-id", writing.versionId);
+    for (const [name, value] of Object.entries(asked.answer)) context.set(name, value);
+    if (asked.checksum) tellChecksum(context.body, asked.checksum);
   };
 }
 
@@ -186,12 +192,24 @@ function conditionContext(
   };
 }
 
+/** s3rver pipes a body in signed chunks, and a pipe does not pass on that what it reads from broke off. */
+function breakOffWith({ req, request }: S3rver.Context): void {
+  finished(req, (error) => {
+    if (error && request.body instanceof Readable) request.body.destroy(error);
+  });
+}
+
+/** Adds what s3rver's answer to a completion leaves out. */
+function tellChecksum(body: unknown, { sha256, type }: Checksum): void {
+  const { CompleteMultipartUploadResult: result } = body as { CompleteMultipartUploadResult: object };
+  Object.assign(result, { ChecksumSHA256: sha256, ChecksumType: type });
+}
+
 /** s3rver has no ListParts and no AbortMultipartUpload: it says 405, and only once the signature is right. */
 async function nextOrMultipart(
   store: ObjectStore,
   context: S3rver.Context,
   bucket: string,
-  key: string,
   next: () => Promise<void>,
 ): Promise<void> {
   const { method, query } = context;
@@ -213,32 +231,9 @@ async function nextOrMultipart(
       await store.abortUpload(bucket, uploadId);
       context.status = 204;
     } else if (unsupported && method === "GET") {
-      context.body = await listPartsResult(store, query, { bucket, key, uploadId });
+      context.body = listPartsResult(await store.findUpload(bucket, uploadId), query, { bucket, uploadId });
     } else {
       throw error;
     }
   }
-}
-
-async function listPartsResult(
-  store: ObjectStore,
-  query: Readonly<Record<string, string>>,
-  { bucket, key, uploadId }: { bucket: string; key: string; uploadId: string },
-) {
-  const marker = Number(query["part-number-marker"] ?? 0);
-  const maxParts = Math.min(Number(query["max-parts"] ?? 1000), 1000);
-  const rest = (await store.listParts(bucket, uploadId)).filter(({ number }) => number > marker);
-  const page = rest.slice(0, maxParts);
-  return {
-    ListPartsResult: {
-      Bucket: bucket,
-      Key: key,
-      UploadId: uploadId,
-      PartNumberMarker: marker,
-      NextPartNumberMarker: page.at(-1)?.number ?? marker,
-      MaxParts: maxParts,
-      IsTruncated: rest.length > page.length,
-      Part: page.map(({ number, etag, size }) => ({ PartNumber: number, ETag: `"${etag}"`, Size: size })),
-    },
-  };
 }

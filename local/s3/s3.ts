@@ -1,5 +1,3 @@
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import S3rver from "@20minutes/s3rver";
 import AWSAccount from "@20minutes/s3rver/lib/models/account";
 import { S3CorsConfiguration } from "@20minutes/s3rver/lib/models/config";
@@ -7,7 +5,7 @@ import S3Error from "@20minutes/s3rver/lib/models/error";
 import { close, listen, urlOf } from "../server";
 import type { CorsRule } from "../stack/stack";
 import { type GuardOptions, guard } from "./guard";
-import { ObjectStore, PARTIAL, storeRequest } from "./store";
+import { ObjectStore, storeRequest } from "./store";
 
 /** An object that has been created, as S3 knows it. */
 export interface CreatedObject {
@@ -50,7 +48,6 @@ export async function startS3(options: S3Options): Promise<LocalS3> {
   const isVersioned = (bucket: string) => buckets.some(({ name, versioned }) => name === bucket && versioned);
   const store = new ObjectStore(directory, isVersioned);
   s3.store = s3.context.store = store;
-  await dropPartialFiles(directory);
   // Innermost but for the router: its answers become XML as the router's do.
   s3.middleware.splice(-1, 0, guard(options, store));
   s3.on("error", (error: Error) => {
@@ -61,6 +58,7 @@ export async function startS3(options: S3Options): Promise<LocalS3> {
     if (record.eventName.startsWith("ObjectCreated:")) options.onObjectCreated(createdObject(record));
   });
   await s3.configureBuckets();
+  for (const { name } of buckets) await store.clearUp(name);
   const account = new AWSAccount(options.accountId, "tweedle");
   for (const { accessKeyId, secretAccessKey } of principals) {
     account.createKeyPair(accessKeyId, secretAccessKey);
@@ -92,12 +90,6 @@ export async function startS3(options: S3Options): Promise<LocalS3> {
   };
 }
 
-/** What a process that was killed did not finish. */
-async function dropPartialFiles(directory: string): Promise<void> {
-  const files = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith(PARTIAL));
-  await Promise.all(files.map((name) => rm(join(directory, name), { force: true })));
-}
-
 /** A caller that went away is no fault of ours. */
 const isHangUp = (error: NodeJS.ErrnoException) =>
   /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_)/.test(error.code ?? "");
@@ -111,7 +103,7 @@ function createdObject({ eventName, s3 }: S3rverRecord): CreatedObject {
   return {
     bucket: s3.bucket.name,
     ...s3.object,
-    versionId: storeRequest.getStore()?.versionId || undefined,
+    versionId: storeRequest.getStore()?.answer["x-amz-version-id"],
     // s3rver calls a completed upload a post, which S3 does of forms only.
     eventName: eventName === "ObjectCreated:Post" ? "ObjectCreated:CompleteMultipartUpload" : eventName,
   };

@@ -1,7 +1,7 @@
 /** What we use of @20minutes/s3rver, which has no types of its own. It is a Koa application. */
 declare module "@20minutes/s3rver" {
   import type { EventEmitter } from "node:events";
-  import type { RequestListener } from "node:http";
+  import type { IncomingMessage, RequestListener } from "node:http";
   import type FilesystemStore from "@20minutes/s3rver/lib/stores/filesystem";
 
   namespace S3rver {
@@ -11,6 +11,9 @@ declare module "@20minutes/s3rver" {
       readonly query: Readonly<Record<string, string>>;
       readonly headers: Record<string, string | undefined>;
       readonly state: Record<string, unknown>;
+      readonly req: IncomingMessage;
+      /** Its body: a stream, or XML that was parsed. */
+      readonly request: { readonly body?: unknown };
       status: number;
       body: unknown;
       set(header: string, value: string): void;
@@ -81,12 +84,16 @@ declare module "@20minutes/s3rver/lib/stores/filesystem" {
     constructor(directory: string);
     getResourcePath(bucket: string, key: string | undefined, resource: string): string;
     getMetadata(bucket: string, key: string): Promise<Record<string, string>>;
-    putMetadata(bucket: string, key: string, metadata: Record<string, string>, md5?: string): Promise<void>;
-    putContent(path: string, content: Readable): Promise<[size: number, md5: string]>;
     getObject(bucket: string, key: string, options?: unknown): Promise<S3Object | null>;
     putObject(object: S3Object): Promise<{ size: number; md5: string }>;
     deleteObject(bucket: string, key: string): Promise<void>;
     listObjects(bucket: string, options: { prefix: string }): Promise<{ objects: S3Object[] }>;
+    initiateUpload(
+      bucket: string,
+      key: string,
+      uploadId: string,
+      headers: Record<string, string>,
+    ): Promise<void>;
     putPart(
       bucket: string,
       uploadId: string,

@@ -1,21 +1,36 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import S3Error from "@20minutes/s3rver/lib/models/error";
 import S3Object from "@20minutes/s3rver/lib/models/object";
 import FilesystemStore from "@20minutes/s3rver/lib/stores/filesystem";
+import { Bodies, type Piece, type Range, type WrittenBody, writeBody } from "./bodies";
+import {
+  type Checksum,
+  announcedHeaders,
+  announcesDigests,
+  checksumHeaders,
+  declaredDigest,
+  digestHeader,
+  wantsChecksum,
+} from "./checksum";
+import { PARTIAL, dropLeftovers } from "./leftovers";
+import { type ListedPart, Upload } from "./upload";
 
 /** What a request says that the store acts on, and what the store tells the request. */
 export interface StoreRequest {
   readonly key: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly query: Readonly<Record<string, string>>;
-  /** The version that has been written. */
-  versionId?: string;
+  /** The XML that came, once s3rver has parsed it. */
+  readonly xml: () => unknown;
+  /** Headers that the answer gets. */
+  readonly answer: Record<string, string>;
+  /** The checksum of an object that was completed. */
+  checksum?: Checksum | undefined;
   /** The object that is read. */
   content?: Readable;
 }
@@ -23,18 +38,25 @@ export interface StoreRequest {
 /** The request on whose behalf the store works. */
 export const storeRequest = new AsyncLocalStorage<StoreRequest>();
 
-export interface Part {
-  readonly number: number;
+/**
+ * What the file with an object's name holds: all that S3 tells of it, and where its bytes are. It is replaced in one
+ * step, so an object is there with all of its bytes and headers, or not at all.
+ */
+export interface ObjectRecord {
+  readonly headers: Readonly<Record<string, string>>;
   readonly size: number;
   readonly etag: string;
-  readonly path: string;
+  readonly modifiedAt: string;
+  readonly checksum?: Checksum | undefined;
+  /** A file in the bucket's folder of bodies, or a folder of parts there. */
+  readonly body: string;
+  readonly parts?: readonly { readonly name: string; readonly size: number }[];
 }
 
-const MIN_PART_BYTES = 5 * 1024 ** 2;
 const MAX_PARTS = 10_000;
+/** A bucket's folder of bodies, as s3rver names its own. */
+const BODIES = "._S3rver_bodies";
 const VERSION_HEADER = "x-amz-version-id";
-/** What is being written has this ending until it is whole. */
-export const PARTIAL = ".partial";
 
 /** A file's name has at most 255 bytes, a segment of a key up to 1,024; the store adds suffixes of up to 60. */
 const SEGMENT_BYTES = 180;
@@ -65,11 +87,15 @@ function exclusively<T>(what: string, task: () => Promise<T>): Promise<T> {
 }
 
 /**
- * s3rver's store, with what it leaves out of S3: objects that are whole or not there, conditional writes, digests,
- * version ids (of the one version that it keeps), ranges, keys of any fit length, and multipart uploads that are
- * checked before they become an object.
+ * s3rver's store, with what it leaves out of S3: objects that are whole or not there, conditions, checksums, version
+ * ids (of the one version that it keeps), ranges, keys of any fit length, and multipart uploads that are checked
+ * before they become an object.
  */
 export class ObjectStore extends FilesystemStore {
+  readonly #bodies = new Bodies();
+  /** By folder: what is on the disk, so that no request has to read it again. */
+  readonly #uploads = new Map<string, Promise<Upload | undefined>>();
+
   constructor(
     private readonly directory: string,
     private readonly isVersioned: (bucket: string) => boolean,
@@ -79,12 +105,24 @@ export class ObjectStore extends FilesystemStore {
     if (!S3Object.ALLOWED_METADATA.includes(VERSION_HEADER)) S3Object.ALLOWED_METADATA.push(VERSION_HEADER);
   }
 
+  /**
+   * Removes what a killed process left unfinished.
+   *
+   * @throws StartError for objects that another version of this store has written
+   */
+  async clearUp(bucket: string): Promise<void> {
+    await dropLeftovers(join(this.directory, bucket), join(this.directory, bucket, BODIES));
+  }
+
   /** @throws S3Error for a key that would lead out of the bucket's folder */
   override getResourcePath(bucket: string, key: string | number | undefined, resource: string): string {
     // s3rver reads a key of digits from XML as a number.
     const segments = String(key ?? "").split("/");
     if (segments.some((segment) => segment === "." || segment === ".." || segment.includes("\0"))) {
       throw new S3Error("InvalidURI", "Couldn't parse the specified URI.");
+    }
+    if (segments.length > 1 && segments[0] === BODIES) {
+      throw new S3Error("NotImplemented", `Keys that begin with ${BODIES}/ are not served here.`);
     }
     return super.getResourcePath(bucket, segments.map(cutSegment).join("/"), resource);
   }
@@ -95,23 +133,38 @@ export class ObjectStore extends FilesystemStore {
     return list;
   }
 
+  override async getMetadata(bucket: string, key: string): Promise<Record<string, string>> {
+    return metadataOf(await readRecord(this.getResourcePath(bucket, key, "object")));
+  }
+
   override async getObject(bucket: string, key: string): Promise<S3Object | null> {
-    return await exclusively(this.getResourcePath(bucket, key, "object"), async () => {
-      const metadata = await this.findMetadata(bucket, key);
-      if (!metadata) return null;
+    const path = this.getResourcePath(bucket, key, "object");
+    return await exclusively(path, async () => {
+      const record = await findRecord(path);
+      if (!record) return null;
       const request = storeRequest.getStore();
       const wanted = request?.query["versionId"];
-      if (wanted !== undefined && wanted !== metadata[VERSION_HEADER]) {
+      if (wanted !== undefined && wanted !== record.headers[VERSION_HEADER]) {
         throw new S3Error("NoSuchVersion", "The specified version does not exist.", { Key: key });
       }
-      const range = parseRange(request?.headers["range"], Number(metadata["content-length"]));
-      const object = new S3Object(bucket, key, null, metadata);
+      if (!matches(record.etag, request?.headers["if-match"])) throw preconditionFailed("If-Match");
+      const range = parseRange(request?.headers["range"], record.size);
+      const object = new S3Object(bucket, key, null, metadataOf(record));
       if (range) object.range = range;
       // Without content, a range is one that cannot be satisfied.
       if (range && range.end < range.start) return object;
-      const file = await open(this.getResourcePath(bucket, key, "object"));
-      object.content = file.createReadStream(range ?? {});
-      if (request) request.content = object.content;
+      // The checksum is the whole object's: who reads a range of it has no use for it, and S3 does not tell it.
+      if (record.checksum && !range && request && wantsChecksum(request.headers)) {
+        Object.assign(object.metadata, checksumHeaders(record.checksum));
+      }
+      const body = this.#bodyPath(bucket, record.body);
+      const content = this.#bodies.read(
+        body,
+        piecesOf(record, body),
+        range ?? { start: 0, end: record.size - 1 },
+      );
+      object.content = content;
+      if (request) request.content = content;
       return object;
     });
   }
@@ -122,21 +175,55 @@ export class ObjectStore extends FilesystemStore {
     content,
     metadata,
   }: S3Object): Promise<{ size: number; md5: string }> {
-    return await this.writeObject(bucket, key, content ?? Readable.from([]), metadata);
+    const request = storeRequest.getStore();
+    const digest = declaredDigest(request?.headers ?? {});
+    // A key that leads out is refused before its body is read.
+    this.getResourcePath(bucket, key, "object");
+    return await this.#receive(bucket, content ?? Readable.from([]), digest, async (partial, written) => {
+      const { size, md5, sha256 } = written;
+      const checksum = sha256 === undefined ? undefined : ({ sha256, type: "FULL_OBJECT" } as const);
+      const body = randomUUID().replaceAll("-", "");
+      await rename(partial, this.#bodyPath(bucket, body));
+      try {
+        await this.#commit(bucket, key, { headers: metadata, size, etag: md5, checksum, body });
+      } catch (error) {
+        await this.#bodies.remove(this.#bodyPath(bucket, body));
+        throw error;
+      }
+      if (request && checksum) Object.assign(request.answer, checksumHeaders(checksum));
+      return { size, md5 };
+    });
   }
 
   override async deleteObject(bucket: string, key: string): Promise<void> {
     const path = this.getResourcePath(bucket, key, "object");
     await exclusively(path, async () => {
       const wanted = storeRequest.getStore()?.query["versionId"];
-      const metadata = await this.findMetadata(bucket, key);
+      const record = await findRecord(path);
       // S3 deletes a version that is not there without a word.
-      if (!metadata || (wanted !== undefined && wanted !== metadata[VERSION_HEADER])) return;
-      for (const resource of ["object", "object.md5", "metadata.json"]) {
-        await rm(this.getResourcePath(bucket, key, resource), { force: true });
-      }
+      if (!record || (wanted !== undefined && wanted !== record.headers[VERSION_HEADER])) return;
+      await rm(path, { force: true });
+      await rm(this.getResourcePath(bucket, key, "tagging.xml"), { force: true });
+      await this.#bodies.remove(this.#bodyPath(bucket, record.body));
     });
-    await dropEmptyFolders(dirname(path), join(this.directory, bucket));
+    const root = join(this.directory, bucket);
+    await exclusively(root, () => dropEmptyFolders(dirname(path), root));
+  }
+
+  override async initiateUpload(
+    bucket: string,
+    key: string,
+    uploadId: string,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    this.getResourcePath(bucket, key, "object");
+    const hasDigests = announcesDigests(headers);
+    await Upload.begin(this.#bodyPath(bucket, uploadId), {
+      key,
+      headers: storedHeaders(headers),
+      hasDigests,
+    });
+    if (hasDigests) Object.assign(storeRequest.getStore()?.answer ?? {}, announcedHeaders);
   }
 
   override async putPart(bucket: string, uploadId: string, part: string, content: Readable) {
@@ -150,8 +237,22 @@ export class ObjectStore extends FilesystemStore {
         },
       );
     }
-    await this.uploadFolder(bucket, uploadId);
-    return await super.putPart(bucket, uploadId, part, content);
+    const upload = await this.findUpload(bucket, uploadId);
+    const request = storeRequest.getStore();
+    const digest = declaredDigest(request?.headers ?? {});
+    if (upload.hasDigests !== (digest !== undefined)) {
+      const [expected, actual] = upload.hasDigests ? ["sha256", "null"] : ["null", "sha256"];
+      const message = `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${actual}`;
+      throw new S3Error("InvalidRequest", message);
+    }
+    return await this.#receive(bucket, content, digest, async (partial, written) => {
+      await exclusively(upload.folder, async () => {
+        if (upload.over) throw noSuchUpload(uploadId);
+        await upload.add(Number(part), partial, written);
+      });
+      if (request && digest !== undefined) Object.assign(request.answer, digestHeader(digest));
+      return { size: written.size, md5: written.md5 };
+    });
   }
 
   override async putObjectMultipart(
@@ -159,162 +260,166 @@ export class ObjectStore extends FilesystemStore {
     uploadId: string,
     wanted: readonly { number: number; etag: string }[],
   ): Promise<{ size: number; md5: string }> {
-    return await exclusively(uploadId, async () => {
-      const folder = await this.uploadFolder(bucket, uploadId);
-      const { key, headers } = storeRequest.getStore() as StoreRequest;
-      const parts = await this.checkParts(folder, wanted, headers["x-amz-mp-object-size"]);
-      const metadata = JSON.parse(await readFile(join(folder, "metadata"), "utf8")) as Record<string, string>;
-      const digests = Buffer.concat(parts.map(({ etag }) => Buffer.from(etag, "hex")));
-      const etag = `${createHash("md5").update(digests).digest("hex")}-${parts.length}`;
-      const content = Readable.from(concatenate(parts), { objectMode: false });
-      const written = await this.writeObject(bucket, key, content, metadata, etag);
-      await rm(folder, { recursive: true });
-      return written;
+    return await exclusively(this.#bodyPath(bucket, uploadId), async () => {
+      const upload = await this.findUpload(bucket, uploadId);
+      const request = storeRequest.getStore() as StoreRequest;
+      const digests = listedDigests(request.xml());
+      const listed: ListedPart[] = wanted.map((part, index) => ({ ...part, sha256: digests[index] }));
+      const whole = upload.assemble(listed, request.headers["x-amz-mp-object-size"]);
+      const parts = whole.parts.map(({ name, size }) => ({ name, size }));
+      const { key, headers } = upload;
+      const { size, etag, checksum } = whole;
+      // From here on the upload's folder is the object's. Should the process die before the next line, so it is still.
+      await this.#commit(bucket, key, { headers, size, etag, checksum, body: uploadId, parts });
+      await this.#end(upload);
+      await upload.dropOthers(whole.parts);
+      request.checksum = checksum;
+      return { size, md5: etag };
     });
   }
 
   /** Drops an upload and its parts. */
   async abortUpload(bucket: string, uploadId: string): Promise<void> {
-    await exclusively(uploadId, async () =>
-      rm(await this.uploadFolder(bucket, uploadId), { recursive: true }),
-    );
-  }
-
-  /** The parts of an upload that have arrived whole, by number. */
-  async listParts(bucket: string, uploadId: string): Promise<Part[]> {
-    return await partsIn(await this.uploadFolder(bucket, uploadId));
-  }
-
-  /** What is written beside its place is moved there when it is whole: what breaks off leaves nothing behind. */
-  override async putContent(path: string, content: Readable): Promise<[size: number, md5: string]> {
-    const wanted = storeRequest.getStore()?.headers["x-amz-checksum-sha256"];
-    const md5 = createHash("md5");
-    const sha256 = wanted === undefined ? undefined : createHash("sha256");
-    let size = 0;
-    const partial = `${path}.${randomUUID()}${PARTIAL}`;
-    try {
-      await pipeline(
-        content,
-        async function* (chunks: AsyncIterable<Buffer>) {
-          for await (const chunk of chunks) {
-            md5.update(chunk);
-            sha256?.update(chunk);
-            size += chunk.length;
-            yield chunk;
-          }
-        },
-        createWriteStream(partial),
-      );
-      if (sha256 && sha256.digest("base64") !== wanted) {
-        throw new S3Error("BadDigest", "The SHA256 you specified did not match the calculated checksum.");
-      }
-      await rename(partial, path);
-    } finally {
-      await rm(partial, { force: true });
-    }
-    return [size, md5.digest("hex")];
-  }
-
-  override async putMetadata(
-    bucket: string,
-    key: string,
-    metadata: Readonly<Record<string, string>>,
-    md5?: string,
-  ): Promise<void> {
-    const versionId = this.isVersioned(bucket) ? randomUUID().replaceAll("-", "") : undefined;
-    const request = storeRequest.getStore();
-    if (request && versionId) request.versionId = versionId;
-    const kept = Object.entries({ ...metadata, ...(versionId && { [VERSION_HEADER]: versionId }) }).filter(
-      ([name]) => S3Object.ALLOWED_METADATA.includes(name) || name.startsWith("x-amz-meta-"),
-    );
-    if (md5 !== undefined) await replaceFile(this.getResourcePath(bucket, key, "object.md5"), md5);
-    const json = JSON.stringify(Object.fromEntries(kept));
-    await replaceFile(this.getResourcePath(bucket, key, "metadata.json"), json);
-  }
-
-  private async findMetadata(bucket: string, key: string): Promise<Record<string, string> | undefined> {
-    try {
-      return await this.getMetadata(bucket, key);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
-    }
-  }
-
-  /** Writes a body, and makes it the object at once with its metadata: no reader sees the one without the other. */
-  private async writeObject(
-    bucket: string,
-    key: string,
-    content: Readable,
-    metadata: Readonly<Record<string, string>>,
-    etag?: string,
-  ): Promise<{ size: number; md5: string }> {
-    const path = this.getResourcePath(bucket, key, "object");
-    await mkdir(dirname(path), { recursive: true });
-    const whole = `${path}.${randomUUID()}${PARTIAL}`;
-    try {
-      const [size, digest] = await this.putContent(whole, content);
-      const md5 = etag ?? digest;
-      await exclusively(path, async () => {
-        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-        if (storeRequest.getStore()?.headers["if-none-match"] === "*" && existsSync(path)) {
-          const message = "At least one of the pre-conditions you specified did not hold";
-          throw new S3Error("PreconditionFailed", message, { Condition: "If-None-Match" });
-        }
-        await this.putMetadata(bucket, key, metadata, md5);
-        await rename(whole, path);
-      });
-      return { size, md5 };
-    } finally {
-      await rm(whole, { force: true });
-    }
+    await exclusively(this.#bodyPath(bucket, uploadId), async () => {
+      const upload = await this.findUpload(bucket, uploadId);
+      await this.#end(upload);
+      await rm(upload.folder, { recursive: true });
+    });
   }
 
   /** @throws S3Error where there is no such upload for the request's key */
-  private async uploadFolder(bucket: string, uploadId: string): Promise<string> {
-    const folder = join(this.getResourcePath(bucket, undefined, "uploads"), uploadId);
-    const isUpload = /^[0-9a-f]{32}$/.test(uploadId) && existsSync(folder);
-    if (!isUpload || (await readFile(join(folder, "key"), "utf8")) !== storeRequest.getStore()?.key) {
-      const message =
-        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
-      throw new S3Error("NoSuchUpload", message, { UploadId: uploadId });
-    }
-    return folder;
+  async findUpload(bucket: string, uploadId: string): Promise<Upload> {
+    const folder = this.#bodyPath(bucket, uploadId);
+    const known = this.#uploads.get(folder);
+    const isId = /^[0-9a-f]{32}$/.test(uploadId);
+    const upload = await (known ?? (isId ? this.#open(folder) : undefined));
+    if (!upload || upload.over || upload.key !== storeRequest.getStore()?.key) throw noSuchUpload(uploadId);
+    return upload;
   }
 
-  private async checkParts(
-    folder: string,
-    wanted: readonly { number: number; etag: string }[],
-    objectSize: string | undefined,
-  ): Promise<Part[]> {
-    const present = new Map((await partsIn(folder)).map((part) => [part.number, part]));
-    const parts = wanted.map(({ number, etag }, index) => {
-      const part = present.get(number);
-      if (part?.etag !== etag) {
-        const message =
-          "One or more of the specified parts could not be found, or its entity tag did not match.";
-        throw new S3Error("InvalidPart", message, { PartNumber: number });
-      }
-      if (index > 0 && number <= (wanted[index - 1]?.number ?? 0)) {
-        throw new S3Error("InvalidPartOrder", "The list of parts was not in ascending order.");
-      }
-      if (part.size < MIN_PART_BYTES && index < wanted.length - 1) {
-        const message = "Your proposed upload is smaller than the minimum allowed object size.";
-        throw new S3Error("EntityTooSmall", message, { PartNumber: number });
-      }
-      return part;
-    });
-    const size = parts.reduce((sum, part) => sum + part.size, 0);
-    if (objectSize !== undefined && Number(objectSize) !== size) {
-      const message = "The provided 'x-amz-mp-object-size' header does not match what was uploaded.";
-      throw new S3Error("InvalidRequest", message);
+  #open(folder: string): Promise<Upload | undefined> {
+    const opened = Upload.open(folder);
+    this.#uploads.set(folder, opened);
+    const forget = () => this.#uploads.delete(folder);
+    opened.then((upload) => upload ?? forget(), forget);
+    return opened;
+  }
+
+  async #end(upload: Upload): Promise<void> {
+    upload.over = true;
+    this.#uploads.delete(upload.folder);
+    await Upload.end(upload.folder);
+  }
+
+  #bodyPath(bucket: string, body: string): string {
+    return join(this.directory, bucket, BODIES, body);
+  }
+
+  /** Takes a body in beside its place, for `place` to move it there when it is whole: what breaks off leaves nothing. */
+  async #receive<T>(
+    bucket: string,
+    content: Readable,
+    digest: string | undefined,
+    place: (partial: string, written: WrittenBody) => Promise<T>,
+  ): Promise<T> {
+    const partial = this.#bodyPath(bucket, `${randomUUID()}${PARTIAL}`);
+    await mkdir(dirname(partial), { recursive: true });
+    try {
+      return await place(partial, await writeBody(partial, content, digest));
+    } finally {
+      await rm(partial, { force: true });
     }
-    return parts;
+  }
+
+  /** Makes a body the object of that key, in the place of an earlier one. */
+  async #commit(bucket: string, key: string, object: Omit<ObjectRecord, "modifiedAt">): Promise<void> {
+    const path = this.getResourcePath(bucket, key, "object");
+    const partial = this.#bodyPath(bucket, `${randomUUID()}${PARTIAL}`);
+    const request = storeRequest.getStore();
+    const headers = storedHeaders(object.headers);
+    if (this.isVersioned(bucket)) headers[VERSION_HEADER] = randomUUID().replaceAll("-", "");
+    const record: ObjectRecord = { ...object, headers, modifiedAt: new Date().toISOString() };
+    await exclusively(path, async () => {
+      // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+      if (request?.headers["if-none-match"] === "*" && existsSync(path))
+        throw preconditionFailed("If-None-Match");
+      const earlier = await findRecord(path);
+      try {
+        await writeFile(partial, JSON.stringify(record));
+        // Nobody may find the folder empty in between, and drop it.
+        await exclusively(join(this.directory, bucket), async () => {
+          await mkdir(dirname(path), { recursive: true });
+          await rename(partial, path);
+        });
+      } finally {
+        await rm(partial, { force: true });
+      }
+      if (earlier) await this.#bodies.remove(this.#bodyPath(bucket, earlier.body));
+    });
+    if (request && headers[VERSION_HEADER]) request.answer[VERSION_HEADER] = headers[VERSION_HEADER];
   }
 }
 
+const readRecord = async (path: string) => JSON.parse(await readFile(path, "utf8")) as ObjectRecord;
+
+async function findRecord(path: string): Promise<ObjectRecord | undefined> {
+  try {
+    return await readRecord(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** As s3rver wants it. */
+const metadataOf = ({ headers, etag, modifiedAt, size }: ObjectRecord): Record<string, string> => ({
+  ...headers,
+  etag: `"${etag}"`,
+  "last-modified": new Date(modifiedAt).toUTCString(),
+  "content-length": String(size),
+});
+
+const piecesOf = ({ parts, size }: ObjectRecord, body: string): Piece[] =>
+  parts?.map((part) => ({ path: join(body, part.name), size: part.size })) ?? [{ path: body, size }];
+
+/** Of a request's headers, those that are stored with an object. */
+const storedHeaders = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).filter(
+      ([name]) => S3Object.ALLOWED_METADATA.includes(name) || name.startsWith("x-amz-meta-"),
+    ),
+  );
+
+/** The digests that a completion lists, in its order: of its XML, s3rver reads numbers and ETags only. */
+function listedDigests(xml: unknown): (string | undefined)[] {
+  const { Part } = (xml as { CompleteMultipartUpload: { Part: XmlPart | readonly XmlPart[] } })
+    .CompleteMultipartUpload;
+  return [Part].flat().map(({ ChecksumSHA256: digest }) => (typeof digest === "string" ? digest : undefined));
+}
+
+interface XmlPart {
+  readonly ChecksumSHA256?: unknown;
+}
+
+const noSuchUpload = (uploadId: string) =>
+  new S3Error(
+    "NoSuchUpload",
+    "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+    { UploadId: uploadId },
+  );
+
+const preconditionFailed = (Condition: string) =>
+  new S3Error("PreconditionFailed", "At least one of the pre-conditions you specified did not hold", {
+    Condition,
+  });
+
+/** Whether an ETag is among those of an If-Match: https://www.rfc-editor.org/rfc/rfc9110#name-if-match */
+const matches = (etag: string, condition: string | undefined) =>
+  condition === undefined ||
+  condition.split(",").some((wanted) => ["*", etag, `"${etag}"`].includes(wanted.trim()));
+
 /** A range of bytes, both ends included, as S3 reads it: what is not well formed counts as none. */
-function parseRange(header: string | undefined, size: number): { start: number; end: number } | undefined {
+function parseRange(header: string | undefined, size: number): Range | undefined {
   const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(header ?? "") ?? [];
   if (!first && !last) return undefined;
   if (!first) return { start: Math.max(size - Number(last), 0), end: size - 1 };
@@ -332,29 +437,4 @@ async function dropEmptyFolders(folder: string, root: string): Promise<void> {
     );
     if (!removed) return;
   }
-}
-
-async function replaceFile(path: string, content: string): Promise<void> {
-  const partial = `${path}.${randomUUID()}${PARTIAL}`;
-  await writeFile(partial, content);
-  await rename(partial, path);
-}
-
-async function partsIn(folder: string): Promise<Part[]> {
-  const names = new Set(await readdir(folder));
-  // A part has arrived when its digest is there.
-  const numbers = [...names].filter((name) => /^\d+$/.test(name) && names.has(`${name}.md5`)).map(Number);
-  return await Promise.all(
-    numbers
-      .toSorted((a, b) => a - b)
-      .map(async (number) => {
-        const path = join(folder, String(number));
-        const [{ size }, etag] = await Promise.all([stat(path), readFile(`${path}.md5`, "utf8")]);
-        return { number, size, etag, path };
-      }),
-  );
-}
-
-async function* concatenate(parts: readonly Part[]): AsyncGenerator<Buffer> {
-  for (const { path } of parts) yield* createReadStream(path);
 }
