@@ -149,7 +149,7 @@ export class Upload implements UploadRecord {
     const part = this.byNumber.get(number);
     if (!part || part.etag !== etag || (sha256 && part.sha256 !== sha256)) {
       const message =
-        "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
+        "One or more of the specified parts could not be found, or its entity tag did not match.";
       throw new S3Error("InvalidPart", message, { PartNumber: number });
     }
     return part;
