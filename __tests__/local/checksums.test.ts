@@ -185,7 +185,7 @@ describe("an upload that announced SHA-256", () => {
 
   test("refuses a part without one, or with another's, and keeps nothing of it", async () => {
     const of = await begin("elsewhere/without");
-    expect(await errorOf(await put(of, 1))).toEqual([
+    expect(await errorOf(await put(of, 2))).toEqual([
       400,
       "InvalidRequest",
       "Checksum Type mismatch occurred, expected checksum Type: sha256, actual checksum Type: null",
@@ -222,7 +222,7 @@ describe("an upload that announced SHA-256", () => {
 
   test("is another than one that did not, which refuses a part with one", async () => {
     const of = await begin("elsewhere/plain", {});
-    expect(await errorOf(await put(of, 1, digests[0]))).toEqual([
+    expect(await errorOf(await put(of, 2, digests[1]))).toEqual([
       400,
       "InvalidRequest",
       "Checksum Type mismatch occurred, expected checksum Type: null, actual checksum Type: sha256",
