@@ -1,13 +1,15 @@
-import { ACTIONS, actionsOf } from "../../functions/sign-url/actions";
+import { ACTIONS, type Action, actionsOf, hasUrl } from "../../functions/sign-url/actions";
 import { createHandler, prefersText } from "../../functions/sign-url/handler";
 import { isKey } from "../../functions/sign-url/keys";
 import { DIGEST, ENVIRONMENT, KEY, parse, signer } from "./tools";
 
 const ask = signer();
 
+const URL_ACTIONS = Object.entries(ACTIONS).filter(([, action]) => hasUrl(action));
+
 /** The least that each action asks for. */
 const LEAST: Record<string, object> = Object.fromEntries(
-  Object.entries(ACTIONS).map(([name, { fields }]) => [
+  URL_ACTIONS.map(([name, { fields }]: [string, Action]) => [
     name,
     {
       object_key: name === "putObject" || name === "createMultipartUpload" ? "cat.jpg" : KEY,
@@ -18,7 +20,7 @@ const LEAST: Record<string, object> = Object.fromEntries(
 );
 
 describe("the signer answers", () => {
-  test.each(Object.keys(ACTIONS))("%s on its own path and on POST / alike", async (name) => {
+  test.each(Object.keys(LEAST))("%s on its own path and on POST / alike", async (name) => {
     const [onPath, onRoot] = await Promise.all([
       ask(`/${name}`, LEAST[name]),
       ask("/", { action: name, ...LEAST[name] }),
@@ -35,6 +37,18 @@ describe("the signer answers", () => {
     expect(first).not.toBe(second);
     expect(isKey(first)).toBe(true);
     expect(parse(await ask("/getObject", { object_key: first })).object_key).toBe(first);
+  });
+
+  test("the same key for the same client token, which S3 lets nobody write over", async () => {
+    const client_token = "6f1c2f6e-0a4b-4c1d-9e2f-0123456789ab";
+    const fields = { object_key: "folder/cat.jpg", client_token, if_none_match: "*" };
+    for (const { object_key, headers } of [
+      await ask("/putObject", fields),
+      await ask("/putObject", fields),
+    ].map(parse)) {
+      expect(object_key).toBe(`input/${client_token}/folder/cat.jpg`);
+      expect(headers).toEqual({ "if-none-match": "*" });
+    }
   });
 
   test("the key of another action as it was given", async () => {
@@ -101,6 +115,15 @@ describe("the signer answers", () => {
     expect(new URL(url).searchParams.get("versionId")).toBe("v.1_a");
   });
 
+  test.each(["getObject", "headObject"])(
+    "%s with the checksum, which S3 tells only where it is signed",
+    async (name) => {
+      const { headers, url } = parse(await ask(`/${name}`, { object_key: KEY, checksum_mode: "ENABLED" }));
+      expect(headers).toEqual({ "x-amz-checksum-mode": "ENABLED" });
+      expect(new URL(url).searchParams.get("X-Amz-SignedHeaders")).toBe("host;x-amz-checksum-mode");
+    },
+  );
+
   test("a completed upload whose length S3 checks", async () => {
     const { headers } = parse(
       await ask("/completeMultipartUpload", {
@@ -161,6 +184,18 @@ describe("the signer answers", () => {
     expect([answer.statusCode, answer.body]).toEqual([200, '{"openapi":"3.0.1"}']);
   });
 });
+
+test.each([undefined, "/sendMessage"])(
+  "what has no URL is refused, and where it is done is said (%s)",
+  async (path = "/") => {
+    const body = { action: "sendMessage", object_key: "cat.jpg", body: "" };
+    for (const sent of [body, { action: "sendMessage" }]) {
+      const answer = await ask(path, sent);
+      expect([answer.statusCode, parse(answer).error.code]).toEqual([403, "ActionNotAllowed"]);
+      expect(parse(answer).error.message).toContain("POST /sendMessage");
+    }
+  },
+);
 
 describe("on a stage whose consumers sign", () => {
   const open = signer({ roles: ["producer"] });

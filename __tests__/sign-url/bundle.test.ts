@@ -1,5 +1,7 @@
+import * as fields from "../../functions/sign-url/fields";
 import { readEnvironment } from "../../functions/sign-url/environment";
-import { ROLES } from "../../functions/sign-url/actions";
+import { ACTIONS, ROLES } from "../../functions/sign-url/actions";
+import { DESCRIPTIONS, SUMMARIES, describeField } from "../../functions/sign-url/words";
 import { bundleSigner } from "../../stacks/signer";
 
 const VARIABLES = {
@@ -16,6 +18,19 @@ describe("the signer's bundle", () => {
 
   test("is at most 30,000 bytes, which a cold start loads in milliseconds", () => {
     expect(Buffer.byteLength(code)).toBeLessThanOrEqual(30_000);
+  });
+
+  test("is without the words that only the API's description has, and each action and field has its own", () => {
+    expect(Object.keys(SUMMARIES)).toEqual(Object.keys(ACTIONS));
+    const used = new Set(
+      Object.values(ACTIONS).flatMap((action) => Object.values<fields.Field>(action.fields)),
+    );
+    expect(new Set(DESCRIPTIONS.keys())).toEqual(used);
+    const words = [...Object.values(SUMMARIES), ...DESCRIPTIONS.values()];
+    expect(words.filter((sentence) => !/^[A-Z].{5,}\.$/.test(sentence) || code.includes(sentence))).toEqual(
+      [],
+    );
+    expect(() => describeField("acl", { ...fields.NAME })).toThrow("words.ts does not say what acl is for.");
   });
 
   test("loads nothing that could reach the network", () => {

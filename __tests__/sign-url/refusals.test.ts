@@ -213,6 +213,53 @@ const REFUSALS: readonly (readonly [
     400,
     "InvalidIfNoneMatch",
   ],
+  ...[
+    UUID.toUpperCase(),
+    UUID.replace("-4c1d-", "-1c1d-"),
+    UUID.replace("-9e2f-", "-ce2f-"),
+    UUID.replaceAll("-", ""),
+    `{${UUID}}`,
+    `${UUID}\n`,
+    `${UUID}/x`,
+    "",
+    1,
+    null,
+  ].map(
+    (client_token) =>
+      [
+        `a client token of ${JSON.stringify(client_token)}`,
+        "/putObject",
+        { object_key: "a", if_none_match: "*", client_token },
+        400,
+        "InvalidClientToken",
+      ] as const,
+  ),
+  [
+    "a client token that may write over a payload",
+    "/putObject",
+    { object_key: "a", client_token: UUID },
+    400,
+    "MissingField",
+  ],
+  [
+    "a client token for parts",
+    "/createMultipartUpload",
+    { object_key: "a", client_token: UUID },
+    400,
+    "UnknownField",
+  ],
+  ...["enabled", "DISABLED", "", true, null].flatMap((checksum_mode) =>
+    ["getObject", "headObject"].map(
+      (action) =>
+        [
+          `${action} with the checksum mode ${JSON.stringify(checksum_mode)}`,
+          `/${action}`,
+          { object_key: KEY, checksum_mode },
+          400,
+          "InvalidChecksumMode",
+        ] as const,
+    ),
+  ),
   [
     "a version id with a space",
     "/getObject",

@@ -11,7 +11,7 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
-import { ACTIONS } from "../../functions/sign-url/actions";
+import { ACTIONS, type Action, hasUrl } from "../../functions/sign-url/actions";
 import { type Environment, readEnvironment } from "../../functions/sign-url/environment";
 import { newKey } from "../../functions/sign-url/keys";
 import { DIGEST, ENVIRONMENT, NOW, parse, signer } from "./tools";
@@ -47,6 +47,7 @@ const CASES: Record<
       checksum_sha256: DIGEST,
       metadata: METADATA,
       if_none_match: "*",
+      client_token: "6f1c2f6e-0a4b-4c1d-9e2f-0123456789ab",
     },
     new PutObjectCommand({
       ...input(Key),
@@ -108,14 +109,19 @@ const CASES: Record<
     [],
   ],
   getObject: (Key, object_key) => [
-    { object_key: newKey(object_key), version_id: "v" },
-    new GetObjectCommand({ ...input(Key), VersionId: "v", ResponseContentDisposition: "attachment" }),
-    [],
+    { object_key: newKey(object_key), version_id: "v", checksum_mode: "ENABLED" },
+    new GetObjectCommand({
+      ...input(Key),
+      VersionId: "v",
+      ResponseContentDisposition: "attachment",
+      ChecksumMode: "ENABLED",
+    }),
+    ["x-amz-checksum-mode"],
   ],
   headObject: (Key, object_key) => [
-    { object_key: newKey(object_key), version_id: "v" },
-    new HeadObjectCommand({ ...input(Key), VersionId: "v" }),
-    [],
+    { object_key: newKey(object_key), version_id: "v", checksum_mode: "ENABLED" },
+    new HeadObjectCommand({ ...input(Key), VersionId: "v", ChecksumMode: "ENABLED" }),
+    ["x-amz-checksum-mode"],
   ],
   deleteObject: (Key, object_key) => [
     { object_key: newKey(object_key), version_id: "v" },
@@ -172,12 +178,16 @@ const LAMBDA = {
 };
 const LOCAL = { ...ENVIRONMENT, endpoint: new URL("http://127.0.0.1:4601") };
 
+const URL_ACTIONS = Object.entries<Action>(ACTIONS).flatMap(([name, action]) =>
+  hasUrl(action) ? [name] : [],
+);
+
 describe("a URL equals the SDK's getSignedUrl up to the order of its parameters", () => {
-  test("for every action of the table", () => {
-    expect(Object.keys(CASES)).toEqual(Object.keys(ACTIONS));
+  test("for every action of the table that has one", () => {
+    expect(Object.keys(CASES)).toEqual(URL_ACTIONS);
   });
 
-  describe.each(Object.keys(ACTIONS))("%s", (action) => {
+  describe.each(URL_ACTIONS)("%s", (action) => {
     test.each(NAMES)("of %j", async (name) => {
       const [fields, command, headers] = CASES[action]?.(newKey(name), name) ?? [{}, undefined, []];
       for (const environment of [ENVIRONMENT, LAMBDA, LOCAL]) {

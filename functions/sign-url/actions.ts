@@ -1,6 +1,9 @@
 import {
+  BODY,
   CHECKSUM_ALGORITHM,
+  CHECKSUM_MODE,
   CHECKSUM_SHA256,
+  CLIENT_TOKEN,
   CONTENT_LENGTH,
   CONTENT_TYPE,
   EXPIRES_IN,
@@ -16,40 +19,46 @@ import {
   VERSION_ID,
   length,
 } from "./fields";
+import { LIMITS } from "./limits";
 
 /** Who calls an action. A stage says for each role whether its callers must sign. */
 export type Role = (typeof ROLES)[number];
 
 export const ROLES = ["producer", "consumer"] as const;
 
-/** One S3 operation that callers get a URL for. */
+/** One thing that callers may ask for: a URL for an S3 operation, or what a function of its own does. */
 export interface Action {
   readonly role: Role;
-  readonly summary: string;
-  /** The method of the S3 request. */
-  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
-  /** Query parameters of the S3 request that are always there. */
-  readonly query: Readonly<Record<string, string>>;
+  /** The method of the S3 request. @default none: there is no URL, a function of the action's own does it */
+  readonly method?: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  /** Query parameters of the S3 request that are always there. @default none */
+  readonly query?: Readonly<Record<string, string>>;
   /** The request's fields; a field that is not here is refused. */
   readonly fields: Readonly<Record<string, Field>>;
-  /** Whether `object_key` is a name, for which the signer makes a new key. @default false: it is a whole key */
+  /** Whether `object_key` is a name, for which a new key is made. @default false: it is a whole key */
   readonly newKey?: boolean;
-  /** What the signer's role must be allowed, so that its URL is. */
+  /** The longest body of a request, in bytes. @default LIMITS.requestBytes */
+  readonly requestBytes?: number;
+  /** What the function's role must be allowed, so that its URL is, or itself. */
   readonly iamActions: readonly string[];
 }
 
+/** An action that callers get a URL for. */
+export type UrlAction = Action & Required<Pick<Action, "method">>;
+
+export const hasUrl = (action: Action): action is UrlAction => action.method !== undefined;
+
 /**
  * The table that describes the product. Validation, dispatch, the OpenAPI document (and so the API Gateway and
- * its routes), the signers' IAM policies and the reference in the README all come from here.
+ * its routes), the functions' IAM policies and the reference in the README all come from here; words.ts says what an
+ * action and a field are for.
  *
  * Permissions: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
  */
-export const ACTIONS: Readonly<Record<string, Action>> = {
+const TABLE = {
   putObject: {
     role: "producer",
-    summary: "Put a payload of up to 5 GiB in one request.",
     method: "PUT",
-    query: {},
     newKey: true,
     fields: {
       object_key: NAME,
@@ -58,13 +67,13 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
       checksum_sha256: CHECKSUM_SHA256,
       metadata: METADATA,
       if_none_match: IF_NONE_MATCH,
+      client_token: CLIENT_TOKEN,
       expires_in: EXPIRES_IN,
     },
     iamActions: ["s3:PutObject"],
   },
   createMultipartUpload: {
     role: "producer",
-    summary: "Begin a payload of up to 50 TB in parts.",
     method: "POST",
     query: { uploads: "" },
     newKey: true,
@@ -79,9 +88,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   },
   uploadPart: {
     role: "producer",
-    summary: "Put parts of a multipart upload: a URL for each.",
     method: "PUT",
-    query: {},
     fields: {
       object_key: KEY,
       upload_id: UPLOAD_ID,
@@ -94,9 +101,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   },
   completeMultipartUpload: {
     role: "producer",
-    summary: "Make the parts one object, which announces it.",
     method: "POST",
-    query: {},
     fields: {
       object_key: KEY,
       upload_id: UPLOAD_ID,
@@ -108,17 +113,13 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   },
   abortMultipartUpload: {
     role: "producer",
-    summary: "Give a multipart upload up and drop its parts.",
     method: "DELETE",
-    query: {},
     fields: { object_key: KEY, upload_id: UPLOAD_ID, expires_in: EXPIRES_IN },
     iamActions: ["s3:AbortMultipartUpload"],
   },
   listParts: {
     role: "producer",
-    summary: "List the parts that have arrived, to resume.",
     method: "GET",
-    query: {},
     fields: {
       object_key: KEY,
       upload_id: UPLOAD_ID,
@@ -127,37 +128,60 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     },
     iamActions: ["s3:ListMultipartUploadParts"],
   },
+  sendMessage: {
+    role: "producer",
+    newKey: true,
+    requestBytes: LIMITS.sendRequestBytes,
+    fields: {
+      object_key: NAME,
+      content_type: CONTENT_TYPE,
+      checksum_sha256: CHECKSUM_SHA256,
+      metadata: METADATA,
+      client_token: CLIENT_TOKEN,
+      body: BODY,
+    },
+    iamActions: ["sqs:SendMessage"],
+  },
   getObject: {
     role: "consumer",
-    summary: "Fetch a payload.",
     method: "GET",
     // A browser saves the payload and never runs it as a page.
     query: { "response-content-disposition": "attachment" },
-    fields: { object_key: KEY, version_id: VERSION_ID, expires_in: EXPIRES_IN },
+    fields: {
+      object_key: KEY,
+      version_id: VERSION_ID,
+      checksum_mode: CHECKSUM_MODE,
+      expires_in: EXPIRES_IN,
+    },
     iamActions: ["s3:GetObject", "s3:GetObjectVersion"],
   },
   headObject: {
     role: "consumer",
-    summary: "Ask for a payload's length, type and metadata.",
     method: "HEAD",
-    query: {},
-    fields: { object_key: KEY, version_id: VERSION_ID, expires_in: EXPIRES_IN },
+    fields: {
+      object_key: KEY,
+      version_id: VERSION_ID,
+      checksum_mode: CHECKSUM_MODE,
+      expires_in: EXPIRES_IN,
+    },
     iamActions: ["s3:GetObject", "s3:GetObjectVersion"],
   },
   deleteObject: {
     role: "consumer",
-    summary: "Drop a payload that has been dealt with.",
     method: "DELETE",
-    query: {},
     fields: { object_key: KEY, version_id: VERSION_ID, expires_in: EXPIRES_IN },
     iamActions: ["s3:DeleteObject", "s3:DeleteObjectVersion"],
   },
-};
+} satisfies Readonly<Record<string, Action>>;
 
-/** The names of the actions of these roles, in the table's order. */
+export type ActionName = keyof typeof TABLE;
+
+export const ACTIONS: Readonly<Record<string, Action>> = TABLE;
+
+/** The names of the actions of these roles that have a URL, in the table's order. */
 export function actionsOf(roles: readonly Role[]): string[] {
   return Object.entries(ACTIONS)
-    .filter(([, action]) => roles.includes(action.role))
+    .filter(([, action]) => hasUrl(action) && roles.includes(action.role))
     .map(([name]) => name);
 }
 

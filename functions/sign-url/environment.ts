@@ -1,14 +1,20 @@
 import { ROLES, type Role } from "./actions";
 
-/** What the function knows of its stack. Read once, when the function loads. */
-export interface Environment {
-  readonly bucketName: string;
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** What every function knows: where it is, as whom, and the stage's cap. */
+export interface CommonEnvironment {
   readonly region: string;
   readonly credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
-  /** The roles whose actions this function serves. Of another role's callers the stage asks a signature. */
-  readonly roles: readonly Role[];
   /** The largest object that a producer may announce, in bytes; undefined for what S3 allows. */
   readonly maxObjectBytes: number | undefined;
+}
+
+/** What the function knows of its stack. Read once, when the function loads. */
+export interface Environment extends CommonEnvironment {
+  readonly bucketName: string;
+  /** The roles whose actions this function serves. Of another role's callers the stage asks a signature. */
+  readonly roles: readonly Role[];
   /** S3's endpoint, for buckets by path; undefined for AWS, where the bucket is in the host name. */
   readonly endpoint: URL | undefined;
 }
@@ -20,35 +26,46 @@ export const VARIABLES = {
   maxObjectBytes: "MAX_OBJECT_BYTES",
 } as const;
 
+/** @throws Error where the variable is missing, or empty */
+export function need(variables: Variables, name: string): string {
+  const value = variables[name];
+  if (!value) throw new Error(`The environment variable ${name} is not set.`);
+  return value;
+}
+
 /**
  * @throws Error where a variable is missing or unfit, which stops the function before its first request
  */
-export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
-  const need = (name: string): string => {
-    const value = variables[name];
-    if (!value) throw new Error(`The environment variable ${name} is not set.`);
-    return value;
-  };
-  const roles = need(VARIABLES.roles).split(",") as Role[];
-  if (!roles.every((role) => ROLES.includes(role))) {
-    throw new Error(`${VARIABLES.roles} must list some of ${ROLES.join(", ")}, not "${roles.join(",")}".`);
-  }
+export function readCommon(variables: Variables): CommonEnvironment {
   const maxObjectBytes = variables[VARIABLES.maxObjectBytes];
   if (maxObjectBytes !== undefined && !/^[1-9]\d*$/.test(maxObjectBytes)) {
     throw new Error(`${VARIABLES.maxObjectBytes} must be a whole number of bytes, not "${maxObjectBytes}".`);
   }
   const sessionToken = variables["AWS_SESSION_TOKEN"];
-  const endpoint = variables["AWS_ENDPOINT_URL_S3"];
   return {
-    bucketName: need(VARIABLES.bucketName),
-    region: need("AWS_REGION"),
+    region: need(variables, "AWS_REGION"),
     credentials: {
-      accessKeyId: need("AWS_ACCESS_KEY_ID"),
-      secretAccessKey: need("AWS_SECRET_ACCESS_KEY"),
+      accessKeyId: need(variables, "AWS_ACCESS_KEY_ID"),
+      secretAccessKey: need(variables, "AWS_SECRET_ACCESS_KEY"),
       ...(sessionToken && { sessionToken }),
     },
-    roles,
     maxObjectBytes: maxObjectBytes === undefined ? undefined : Number(maxObjectBytes),
+  };
+}
+
+/**
+ * @throws Error where a variable is missing or unfit, which stops the function before its first request
+ */
+export function readEnvironment(variables: Variables): Environment {
+  const roles = need(variables, VARIABLES.roles).split(",") as Role[];
+  if (!roles.every((role) => ROLES.includes(role))) {
+    throw new Error(`${VARIABLES.roles} must list some of ${ROLES.join(", ")}, not "${roles.join(",")}".`);
+  }
+  const endpoint = variables["AWS_ENDPOINT_URL_S3"];
+  return {
+    ...readCommon(variables),
+    bucketName: need(variables, VARIABLES.bucketName),
+    roles,
     endpoint: endpoint ? new URL(endpoint) : undefined,
   };
 }

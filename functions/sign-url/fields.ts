@@ -1,4 +1,4 @@
-import { KEY_PREFIX, isKey, isName } from "./keys";
+import { KEY_PREFIX, UUID, isKey, isName } from "./keys";
 import { LIMITS } from "./limits";
 
 /** The part of JSON Schema that API Gateway understands and we use. */
@@ -10,9 +10,11 @@ export interface Schema {
 /** What a field that was accepted holds. */
 export type FieldValue = string | number | readonly number[] | Readonly<Record<string, string>>;
 
-/** One field of a request: what it may hold, what to say otherwise, and where it goes in the request to S3. */
+/**
+ * One field of a request: what it may hold, what to say otherwise, and where it goes in the request to S3. What it is
+ * for is said in words.ts, which the functions do not load.
+ */
 export interface Field {
-  readonly description: string;
   readonly schema: Schema;
   /** Completes the sentence "<field> must be …". */
   readonly mustBe: string;
@@ -51,10 +53,9 @@ function text(pattern: RegExp, mustBe: string): Pick<Field, "schema" | "mustBe" 
   };
 }
 
-const KEY_FORM = `${KEY_PREFIX}<UUID>/<name>`;
+export const KEY_FORM = `${KEY_PREFIX}<UUID>/<name>`;
 
 export const NAME: Field = {
-  description: `What you call the payload. The answer says its key: ${KEY_FORM}.`,
   schema: { type: "string", minLength: 1, maxLength: LIMITS.keyBytes },
   mustBe: `a name of at most ${LIMITS.keyBytes} bytes with its prefix, without "." or ".." or nothing between slashes, without backslashes, control or bidirectional characters`,
   accepts: isName,
@@ -62,7 +63,6 @@ export const NAME: Field = {
 };
 
 export const KEY: Field = {
-  description: "The whole key, as the signer answered it or the queue announced it.",
   schema: { type: "string", pattern: `^${KEY_PREFIX}`, maxLength: LIMITS.keyBytes },
   mustBe: `the whole key as the signer answered it: ${KEY_FORM}`,
   accepts: isKey,
@@ -70,18 +70,15 @@ export const KEY: Field = {
 };
 
 export const EXPIRES_IN: Field = {
-  description: `How long the URL lives, in seconds. Default ${LIMITS.defaultExpirySeconds}.`,
   ...integer(1, LIMITS.maxExpirySeconds),
 };
 
 export const CONTENT_LENGTH: Field = {
-  description: "The exact length in bytes: S3 refuses another.",
   ...length(LIMITS.putBytes),
   header: "content-length",
 };
 
 export const OBJECT_SIZE: Field = {
-  description: "The length in bytes of all parts together: S3 refuses to complete another.",
   ...length(LIMITS.objectBytes),
   header: "x-amz-mp-object-size",
 };
@@ -89,7 +86,6 @@ export const OBJECT_SIZE: Field = {
 const TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
 
 export const CONTENT_TYPE: Field = {
-  description: "The media type, stored with the object.",
   // https://www.rfc-editor.org/rfc/rfc9110#name-media-type, without the white space that signers and S3 would fold.
   ...text(
     new RegExp(`^(?=.{3,256}$)${TOKEN}/${TOKEN}(; ?${TOKEN}=(${TOKEN}|"[!#-\\[\\]-~]*"))*$`),
@@ -99,7 +95,6 @@ export const CONTENT_TYPE: Field = {
 };
 
 export const CHECKSUM_SHA256: Field = {
-  description: "The SHA-256 of the body in base64: S3 refuses another body.",
   ...text(
     /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/,
     "the base64 of a SHA-256 digest: 32 bytes, 44 characters",
@@ -108,7 +103,6 @@ export const CHECKSUM_SHA256: Field = {
 };
 
 export const CHECKSUM_ALGORITHM: Field = {
-  description: "Say SHA256 to give every part its checksum_sha256.",
   // S3 refuses a part's digest where the upload did not announce its algorithm, and a part without one where it did:
   // https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
   schema: { type: "string", enum: ["SHA256"] },
@@ -122,7 +116,6 @@ const METADATA_NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const METADATA_VALUE = /^[!-~]+( [!-~]+)*$/;
 
 export const METADATA: Field = {
-  description: `User metadata, stored with the object; at most ${LIMITS.metadataBytes} bytes.`,
   schema: { type: "object", additionalProperties: { type: "string" } },
   mustBe: `an object of strings, at most ${LIMITS.metadataBytes} bytes together: names of a-z, 0-9, ".", "_" and "-", values of printable ASCII with single spaces`,
   accepts: (value) => {
@@ -140,23 +133,40 @@ export const METADATA: Field = {
 };
 
 export const IF_NONE_MATCH: Field = {
-  description: "Say * and S3 refuses to write over an object: a retry is told 412.",
   schema: { type: "string", enum: ["*"] },
   mustBe: '"*"',
   accepts: (value) => value === "*",
   header: "if-none-match",
 };
 
+export const CLIENT_TOKEN: Field = text(new RegExp(`^${UUID}$`), "a random UUID (version 4) in lower case");
+
+export const CHECKSUM_MODE: Field = {
+  schema: { type: "string", enum: ["ENABLED"] },
+  mustBe: '"ENABLED"',
+  accepts: (value) => value === "ENABLED",
+  header: "x-amz-checksum-mode",
+};
+
+/** The base64 of at most so many bytes has so many characters. */
+const base64Length = (bytes: number) => 4 * Math.ceil(bytes / 3);
+
+export const BODY: Field = {
+  schema: { type: "string", format: "byte", maxLength: base64Length(LIMITS.messageBytes) },
+  mustBe: 'base64 with its padding, or "" for an empty payload',
+  // Node skips what is no base64: only what is comes back as it was.
+  accepts: (value) => typeof value === "string" && Buffer.from(value, "base64").toString("base64") === value,
+  required: true,
+};
+
 const OPAQUE = /^[A-Za-z0-9._~+/=-]{1,1024}$/;
 
 export const VERSION_ID: Field = {
-  description: "The version, as the queue announced it. Default: the newest.",
   ...text(OPAQUE, "a version id as S3 gave it"),
   query: "versionId",
 };
 
 export const UPLOAD_ID: Field = {
-  description: "The upload, as S3 answered to createMultipartUpload.",
   ...text(OPAQUE, "an upload id as S3 gave it"),
   required: true,
   query: "uploadId",
@@ -165,7 +175,6 @@ export const UPLOAD_ID: Field = {
 const PART_NUMBER = integer(1, LIMITS.partsPerUpload);
 
 export const PART_NUMBERS: Field = {
-  description: "One URL for each of these parts. With checksum_sha256: one part.",
   schema: {
     type: "array",
     items: PART_NUMBER.schema,
@@ -185,7 +194,6 @@ export const PART_NUMBERS: Field = {
 };
 
 export const PART_NUMBER_MARKER: Field = {
-  description: "List the parts after this number; S3 lists 1,000 at a time.",
   ...integer(0, LIMITS.partsPerUpload),
   query: "part-number-marker",
 };

@@ -1,43 +1,12 @@
-import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
-import { ACTIONS } from "./actions";
+import type { APIGatewayProxyResult } from "aws-lambda";
+import { ACTIONS, type UrlAction, hasUrl } from "./actions";
 import type { Environment } from "./environment";
-import { RequestError } from "./errors";
 import type { FieldValue } from "./fields";
 import { newKey } from "./keys";
 import { LIMITS } from "./limits";
 import { Presigner, type S3Request } from "./presigner";
-import { type SignRequest, parseRequest } from "./request";
-
-type Json = Record<string, unknown>;
-
-/** What of a proxy event the handler reads. Nothing that it signs comes from a header. */
-export type SignEvent = Pick<
-  APIGatewayProxyEvent,
-  "httpMethod" | "resource" | "headers" | "body" | "isBase64Encoded"
->;
-
-const answer = (
-  statusCode: number,
-  contentType: string,
-  body: string,
-  headers = {},
-): APIGatewayProxyResult => ({
-  statusCode,
-  headers: {
-    "content-type": `${contentType}; charset=utf-8`,
-    // A URL is a credential: nobody between us and the caller may keep it.
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    ...headers,
-  },
-  body,
-});
-
-const answerJson = (statusCode: number, body: Json, headers = {}) =>
-  answer(statusCode, "application/json", JSON.stringify(body), headers);
-
-const answerError = (statusCode: number, code: string, message: string, headers = {}) =>
-  answerJson(statusCode, { error: { code, message } }, headers);
+import { type ProxyEvent, answer, answerError, answerJson, answering, decodeBody } from "./proxy";
+import { type CheckedRequest, parseRequest } from "./request";
 
 /** Whether a caller that accepts these media types would rather have the bare URL than JSON. */
 export function prefersText(accept: string): boolean {
@@ -57,19 +26,10 @@ export function prefersText(accept: string): boolean {
   return first?.type.startsWith("text/") ?? false;
 }
 
-function decodeBody({ body, isBase64Encoded }: SignEvent): string {
-  if (!isBase64Encoded) return body ?? "";
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(body ?? "", "base64"));
-  } catch {
-    throw new RequestError(400, "InvalidJson", "The body must be JSON in UTF-8.");
-  }
-}
-
 const isList = (value: FieldValue): value is readonly number[] => Array.isArray(value);
 
 /** The S3 requests that a checked request asks for: one, or one for each part. */
-function toS3Requests({ action, fields }: SignRequest, key: string): S3Request[] {
+function toS3Requests({ action, fields }: CheckedRequest<UrlAction>, key: string): S3Request[] {
   const query: Record<string, string> = { ...action.query };
   const headers: Record<string, string> = {};
   let variants: Record<string, string>[] = [{}];
@@ -96,8 +56,7 @@ function toS3Requests({ action, fields }: SignRequest, key: string): S3Request[]
 /**
  * The signer: a Lambda handler behind API Gateway's proxy integration.
  *
- * It keeps no state but its environment, makes no network call, and never throws: a caller's mistake is answered
- * with 4xx, our own with a 500 that says nothing, its stack in the log.
+ * It keeps no state but its environment, and makes no network call.
  *
  * @param options.openApi reads the API's description, for GET /openapi.json
  * @param options.clock when it is now; only tests give another
@@ -108,11 +67,11 @@ export function createHandler(
 ) {
   const presigner = new Presigner(environment);
 
-  async function sign(event: SignEvent, pathAction: string | undefined): Promise<APIGatewayProxyResult> {
-    const request = parseRequest(pathAction, decodeBody(event), environment);
+  async function sign(event: ProxyEvent, pathAction: string | undefined): Promise<APIGatewayProxyResult> {
+    const request = parseRequest(pathAction, decodeBody(event), environment, hasUrl);
     const { name, action, fields } = request;
     const given = fields["object_key"] as string;
-    const key = action.newKey ? newKey(given) : given;
+    const key = action.newKey ? newKey(given, fields["client_token"] as string | undefined) : given;
     const expiresIn = (fields["expires_in"] as number | undefined) ?? LIMITS.defaultExpirySeconds;
     // A signature's date has whole seconds.
     const signedAt = Math.floor(clock().getTime() / 1000) * 1000;
@@ -138,7 +97,7 @@ export function createHandler(
     });
   }
 
-  async function route(event: SignEvent): Promise<APIGatewayProxyResult> {
+  async function route(event: ProxyEvent): Promise<APIGatewayProxyResult> {
     const path = event.resource;
     const action = path.slice(1);
     const method =
@@ -157,15 +116,5 @@ export function createHandler(
     return await sign(event, action === "" ? undefined : action);
   }
 
-  return async (event: SignEvent): Promise<APIGatewayProxyResult> => {
-    try {
-      return await route(event);
-    } catch (error) {
-      if (error instanceof RequestError) {
-        return answerError(error.status, error.code, error.message);
-      }
-      console.error(error);
-      return answerError(500, "InternalError", "Something broke on our side. Try again.");
-    }
-  };
+  return answering(route);
 }

@@ -4,7 +4,8 @@ import { LIMITS } from "./limits";
 /** Where payloads live in the content bucket: the notification, the policies and the keys all use this prefix. */
 export const KEY_PREFIX = "input/";
 
-const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
+/** A random UUID, version 4, as a regular expression. */
+export const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 const CAPABILITY = new RegExp(`^${KEY_PREFIX}${UUID}/`);
 const CAPABILITY_BYTES = KEY_PREFIX.length + 36 + 1;
 
@@ -34,7 +35,8 @@ export function isKey(key: unknown): key is string {
  * A key that nobody can guess, and that nobody else has: knowing it is the permission to use it.
  *
  * @param name what the producer calls the payload; {@link isName} must hold
+ * @param token a random UUID of the producer's, which makes the same key each time
  */
-export function newKey(name: string): string {
-  return `${KEY_PREFIX}${randomUUID()}/${name}`;
+export function newKey(name: string, token: string = randomUUID()): string {
+  return `${KEY_PREFIX}${token}/${name}`;
 }

@@ -1,7 +1,7 @@
 const GIB = 1024 ** 3;
 
 /**
- * What S3 and we allow, in bytes, seconds or counts: the numbers that the code goes by.
+ * What S3, SQS and we allow, in bytes, seconds or counts: the numbers that the code goes by.
  *
  * S3's own: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
  */
@@ -19,6 +19,13 @@ export const LIMITS = {
   partsPerCall: 1000,
   /** A request's body: 1,000 part numbers fit. */
   requestBytes: 16 * 1024,
+  /** The body of a request that holds a payload: the base64 of a message's payload fits, and its other fields. */
+  sendRequestBytes: 400_000,
+  /**
+   * A message on the queue, with its attributes: what every version of the provider that we take makes a queue for.
+   * Newer ones set 1 MiB: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+   */
+  messageBytes: 256 * 1024,
   /** How long a URL lives where the caller does not say, in seconds. */
   defaultExpirySeconds: 100,
   /** The longest a URL may live. The bucket's policy refuses signatures that are older. */

@@ -1,4 +1,5 @@
-import { ACTIONS, type Role, actionsOf, fieldsOf } from "./actions";
+import { ACTIONS, type ActionName, type Role, actionsOf, fieldsOf, hasUrl } from "./actions";
+import { SUMMARIES, describeField } from "./words";
 
 type Json = Record<string, unknown>;
 
@@ -7,6 +8,8 @@ export interface ApiRules {
   /** The roles whose actions anybody may ask for. The others sign their requests. */
   readonly roles: readonly Role[];
   readonly maxObjectBytes: number | undefined;
+  /** The actions without a URL that this API has: a function of its own does each. @default none */
+  readonly withoutUrl?: readonly string[];
 }
 
 const ref = (schema: string): Json => ({ $ref: `#/components/schemas/${schema}` });
@@ -45,6 +48,15 @@ const SCHEMAS: Json = {
       expires_at: { type: "string", description: "When the URL ends, ISO 8601 in UTC." },
     },
   },
+  SentMessage: {
+    type: "object",
+    required: ["action", "object_key", "message_id"],
+    properties: {
+      action: string,
+      object_key: { type: "string", description: "The key that the message names its payload by." },
+      message_id: { type: "string", description: "SQS's own id of the message." },
+    },
+  },
   Error: {
     type: "object",
     required: ["error"],
@@ -56,18 +68,24 @@ const SCHEMAS: Json = {
 
 const capitalize = (word: string) => word.slice(0, 1).toUpperCase() + word.slice(1);
 
-const operation = (id: string, summary: string, schema: string, open: boolean): Json => ({
+const SIGNED: Json = {
+  description: "The signed URL; with Accept: text/plain the bare URL, one a line.",
+  content: { ...json("SignedUrl"), ...text },
+};
+const SENT: Json = { description: "The message is on the queue.", content: json("SentMessage") };
+
+const operation = (
+  id: string,
+  summary: string,
+  schema: string,
+  open: boolean,
+  answered: Json = SIGNED,
+): Json => ({
   operationId: id,
   summary,
   ...(open ? {} : { security: [{ sigv4: [] }] }),
   requestBody: { required: true, content: json(schema) },
-  responses: {
-    "200": {
-      description: "The signed URL; with Accept: text/plain the bare URL, one a line.",
-      content: { ...json("SignedUrl"), ...text },
-    },
-    ...ERRORS,
-  },
+  responses: { "200": answered, ...ERRORS },
 });
 
 /**
@@ -75,7 +93,7 @@ const operation = (id: string, summary: string, schema: string, open: boolean): 
  * API Gateway's own definition is made from. It stays within what API Gateway imports:
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html#api-gateway-known-issues-rest-apis
  */
-export function openApi({ roles, maxObjectBytes }: ApiRules) {
+export function openApi({ roles, maxObjectBytes, withoutUrl = [] }: ApiRules) {
   const paths: Record<string, Json> = {
     "/": { post: operation("sign", "Sign a URL for the action that the body names.", "Request", true) },
   };
@@ -89,6 +107,7 @@ export function openApi({ roles, maxObjectBytes }: ApiRules) {
     },
   };
   for (const [name, action] of Object.entries(ACTIONS)) {
+    if (!hasUrl(action) && !withoutUrl.includes(name)) continue;
     const fields = Object.entries(fieldsOf(action, maxObjectBytes));
     schemas[`${capitalize(name)}Request`] = {
       type: "object",
@@ -96,13 +115,22 @@ export function openApi({ roles, maxObjectBytes }: ApiRules) {
       properties: {
         action: { type: "string", enum: [name] },
         ...Object.fromEntries(
-          fields.map(([field, { schema, description }]) => [field, { ...schema, description }]),
+          fields.map(([field, { schema }]) => [
+            field,
+            { ...schema, description: describeField(field, action.fields[field]) },
+          ]),
         ),
       },
       additionalProperties: false,
     };
     paths[`/${name}`] = {
-      post: operation(name, action.summary, `${capitalize(name)}Request`, roles.includes(action.role)),
+      post: operation(
+        name,
+        SUMMARIES[name as ActionName],
+        `${capitalize(name)}Request`,
+        roles.includes(action.role),
+        hasUrl(action) ? SIGNED : SENT,
+      ),
     };
   }
   paths["/openapi.json"] = {

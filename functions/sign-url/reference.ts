@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ACTIONS, type Action } from "./actions";
+import { ACTIONS, type Action, type ActionName, hasUrl } from "./actions";
 import type { Field } from "./fields";
+import { SUMMARIES, describeField } from "./words";
 
 const README = join(__dirname, "../../README.md");
 const BEGIN = "<!-- reference: made by npm run reference -->\n";
@@ -14,10 +15,12 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
     .join("\n");
 
 /** The S3 request behind an action's URL, as S3's own reference writes it: PUT key?partNumber&uploadId */
-function s3Request({ method, query, fields }: Action): string {
+function s3Request(action: Action): string {
+  if (!hasUrl(action)) return "none";
+  const { method, query = {}, fields } = action;
   const names = [...Object.keys(query), ...Object.values(fields).map(({ query: name }) => name)];
   const parameters = names.filter((name) => name !== undefined && !name.startsWith("response-"));
-  return `${method} key${parameters.length > 0 ? `?${parameters.join("&")}` : ""}`;
+  return `\`${method} key${parameters.length > 0 ? `?${parameters.join("&")}` : ""}\``;
 }
 
 /** The fields of all actions; one that means something else to another action has a row for each. */
@@ -30,12 +33,12 @@ function fieldRows(): string[][] {
       users.set(field, entry);
     }
   }
-  const all = Object.keys(ACTIONS).length;
-  return [...users].map(([{ required, description, mustBe, header }, { name, actions }]) => [
-    `\`${name}\`${required ? " (required)" : ""}`,
-    actions.length === all ? "all" : actions.join(", "),
-    `${description} Must be ${mustBe}.`,
-    header ? `\`${header}${header.endsWith("-") ? "*" : ""}\`` : "",
+  const urls = Object.values(ACTIONS).filter(hasUrl).length;
+  return [...users].map(([field, { name, actions }]) => [
+    `\`${name}\`${field.required ? " (required)" : ""}`,
+    actions.length === urls ? "all with a URL" : actions.join(", "),
+    `${describeField(name, field)} Must be ${field.mustBe}.`,
+    field.header ? `\`${field.header}${field.header.endsWith("-") ? "*" : ""}\`` : "",
   ]);
 }
 
@@ -44,12 +47,12 @@ export function reference(): string {
   const actions = Object.entries(ACTIONS).map(([name, action]) => [
     `\`${name}\``,
     action.role,
-    action.summary,
-    `\`${s3Request(action)}\``,
+    SUMMARIES[name as ActionName],
+    s3Request(action),
     action.iamActions.join(", "),
   ]);
   return [
-    table(["action", "role", "what for", "S3 request", "the signer's permission"], actions),
+    table(["action", "role", "what for", "S3 request", "the function's permission"], actions),
     table(["field", "actions", "what", "signed header"], fieldRows()),
   ].join("\n\n");
 }

@@ -3,10 +3,10 @@ import { RequestError } from "./errors";
 import type { FieldValue } from "./fields";
 import { LIMITS } from "./limits";
 
-/** A request that has been checked: every field is known to the action and fit for S3. */
-export interface SignRequest {
+/** A request that has been checked: every field is known to the action and fit for it. */
+export interface CheckedRequest<A extends Action = Action> {
   readonly name: string;
-  readonly action: Action;
+  readonly action: A;
   readonly fields: Readonly<Record<string, FieldValue | undefined>>;
 }
 
@@ -30,12 +30,12 @@ function quote(value: unknown): string {
 
 const has = (object: object, name: string): boolean => Object.hasOwn(object, name);
 
-function parseObject(body: string): Record<string, unknown> {
-  if (Buffer.byteLength(body) > LIMITS.requestBytes) {
+function parseObject(body: string, maxBytes: number = LIMITS.requestBytes): Record<string, unknown> {
+  if (Buffer.byteLength(body) > maxBytes) {
     throw new RequestError(
       413,
       "RequestTooLarge",
-      `The request is over ${LIMITS.requestBytes} bytes. The payload itself goes to the URL that this API answers.`,
+      `The request is over ${maxBytes} bytes. A large payload goes to the URL that putObject answers.`,
     );
   }
   let value: unknown;
@@ -73,11 +73,24 @@ function chooseAction(pathAction: string | undefined, given: unknown): [string, 
  * Checks a request's body.
  *
  * @param pathAction the action that the path names; undefined for POST /, where the body names it
+ * @param serves whether it is for the function that asks to do an action
  * @throws RequestError that says what to change
  */
-export function parseRequest(pathAction: string | undefined, body: string, stage: StageRules): SignRequest {
-  const { action: given, ...fields } = parseObject(body);
+export function parseRequest<A extends Action>(
+  pathAction: string | undefined,
+  body: string,
+  stage: StageRules,
+  serves: (action: Action) => action is A,
+): CheckedRequest<A> {
+  const { action: given, ...fields } = parseObject(body, ACTIONS[pathAction ?? ""]?.requestBytes);
   const [name, action] = chooseAction(pathAction, given);
+  if (!serves(action)) {
+    throw new RequestError(
+      403,
+      "ActionNotAllowed",
+      `${name} has no URL: POST /${name} does it, on a stage with a queue.`,
+    );
+  }
   if (!stage.roles.includes(action.role)) {
     throw new RequestError(
       403,
@@ -109,8 +122,15 @@ export function parseRequest(pathAction: string | undefined, body: string, stage
       `${field} must be ${rule.mustBe}, not ${quote(value)}.`,
     );
   }
+  if (fields["client_token"] !== undefined && has(allowed, "if_none_match") && !("if_none_match" in fields)) {
+    throw new RequestError(
+      400,
+      "MissingField",
+      `With client_token, ${name} needs if_none_match: "*", or a token used twice writes over a payload.`,
+    );
+  }
   refuseUnfitParts(fields, stage.maxObjectBytes);
-  return { name, action, fields: fields as SignRequest["fields"] };
+  return { name, action, fields: fields as CheckedRequest["fields"] };
 }
 
 /** What holds between the fields of uploadPart, each of which is fit by itself. */
