@@ -1,0 +1,80 @@
+import { createHash } from "node:crypto";
+import { type Action, type ActionName, hasUrl } from "../sign-url/actions";
+import { RequestError } from "../sign-url/errors";
+import { newKey } from "../sign-url/keys";
+import { LIMITS } from "../sign-url/limits";
+import { answerError, answerJson, answering, decodeBody } from "../sign-url/proxy";
+import { parseRequest } from "../sign-url/request";
+import type { SenderEnvironment } from "./environment";
+import { messageBytes, messageOf } from "./message";
+import { type SqsOptions, createSqs } from "./sqs";
+
+const ACTION = "sendMessage" satisfies ActionName;
+
+/** The fields, once they are checked. */
+interface Fields {
+  readonly object_key: string;
+  readonly body: string;
+  readonly content_type?: string;
+  readonly checksum_sha256?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly client_token?: string;
+}
+
+const isOwn = (action: Action): action is Action => !hasUrl(action);
+
+const tooLarge = (message: string) => new RequestError(413, "EntityTooLarge", message);
+
+/**
+ * The sender: a Lambda handler behind API Gateway's proxy integration that puts a small payload on the queue, in the
+ * message itself. API Gateway asks it for nothing but POST /sendMessage.
+ */
+export function createHandler(environment: SenderEnvironment, options: SqsOptions = {}) {
+  const send = createSqs(environment, options);
+  // Whom the stage lets in is API Gateway's to say: here every producer is served.
+  const rules = { roles: ["producer"], maxObjectBytes: environment.maxObjectBytes } as const;
+
+  return answering(async (event) => {
+    if (event.httpMethod !== "POST" || event.resource !== `/${ACTION}`) {
+      return answerError(404, "NoSuchRoute", `There is nothing here but POST /${ACTION}.`);
+    }
+    const request = parseRequest(ACTION, decodeBody(event), rules, isOwn);
+    const {
+      object_key: name,
+      body,
+      client_token,
+      checksum_sha256: declared,
+      ...fields
+    } = request.fields as unknown as Fields;
+    const payload = Buffer.from(body, "base64");
+    const { maxObjectBytes } = environment;
+    if (maxObjectBytes !== undefined && payload.length > maxObjectBytes) {
+      throw tooLarge(
+        `A payload of ${payload.length} bytes is over the ${maxObjectBytes} that it may have here.`,
+      );
+    }
+    const checksum_sha256 = createHash("sha256").update(payload).digest("base64");
+    const announcement = {
+      source: "tweedle",
+      object_key: newKey(name, client_token),
+      size: payload.length,
+      checksum_sha256,
+      ...fields,
+    } as const;
+    const bytes = messageBytes(announcement);
+    if (bytes > LIMITS.messageBytes) {
+      throw tooLarge(
+        `With this payload the message has ${bytes} bytes, and may have ${LIMITS.messageBytes}: use putObject.`,
+      );
+    }
+    if (declared !== undefined && declared !== checksum_sha256) {
+      throw new RequestError(
+        400,
+        "BadDigest",
+        `checksum_sha256 must be the body's own SHA-256, which is ${checksum_sha256}.`,
+      );
+    }
+    const message_id = await send(messageOf(announcement, body));
+    return answerJson(200, { action: ACTION, object_key: announcement.object_key, message_id });
+  });
+}
