@@ -1,5 +1,5 @@
 /*
- * ARNs as plain strings. A stage knows its account, its region and its resources' names before anything exists, so
+ * ARNs, and a queue's URL, as plain strings. A stage knows its account, its region and its resources' names before anything exists, so
  * policies stand in a plan as they are, and no policy's reference makes a cycle.
  */
 
@@ -12,6 +12,8 @@ export interface Place {
 export const bucketArn = (name: string) => `arn:aws:s3:::${name}`;
 export const queueArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:sqs:${region}:${accountId}:${name}`;
+export const queueUrl = ({ accountId, region }: Place, name: string) =>
+  `https://sqs.${region}.amazonaws.com/${accountId}/${name}`;
 export const functionArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:lambda:${region}:${accountId}:function:${name}`;
 export const logGroupArn = ({ accountId, region }: Place, name: string) =>

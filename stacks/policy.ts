@@ -1,5 +1,5 @@
 import { Fn, Token } from "cdktf";
-import { ACTIONS, type Role } from "../functions/sign-url/actions";
+import { ACTIONS, type ActionName, type Role, hasUrl } from "../functions/sign-url/actions";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { LIMITS } from "../functions/sign-url/limits";
 
@@ -55,7 +55,7 @@ export function signerStatements(roles: readonly Role[], bucketArn: string, acco
     Action: [
       ...new Set(
         Object.values(ACTIONS)
-          .filter((action) => action.role === role)
+          .filter((action) => hasUrl(action) && action.role === role)
           .flatMap((action) => action.iamActions),
       ),
     ],
@@ -67,3 +67,15 @@ export function signerStatements(roles: readonly Role[], bucketArn: string, acco
     },
   }));
 }
+
+/** What the role of a function that does an action itself may do: the action's permissions, on one queue. */
+export const actionStatement = (action: ActionName, queueArn: string, accountId: string): Statement => ({
+  Sid: "DoAction",
+  Effect: "Allow",
+  Action: [...(ACTIONS[action]?.iamActions ?? [])],
+  Resource: queueArn,
+  Condition: {
+    StringEquals: { "aws:ResourceAccount": accountId },
+    Bool: { "aws:SecureTransport": "true" },
+  },
+});

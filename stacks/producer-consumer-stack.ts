@@ -1,9 +1,14 @@
 import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
+import { VARIABLES } from "../functions/send-message/environment";
+import type { ActionName } from "../functions/sign-url/actions";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
+import { queueArn, queueUrl } from "./arns";
+import { bundle } from "./constructs/bundle";
+import { BundledFunction } from "./constructs/bundled-function";
 import { Queue } from "./constructs/queue";
 import { Trail } from "./constructs/trail";
-import { type Statement, consumeStatement, policyJson } from "./policy";
+import { type Statement, actionStatement, consumeStatement, policyJson } from "./policy";
 import { ConfigurationError, type StageConfig } from "./stage";
 import { UploadFormStack } from "./upload-form-stack";
 
@@ -51,6 +56,23 @@ export class ProducerConsumerStack extends UploadFormStack {
     return [...super.loggedBuckets, this.bucketName("trail")];
   }
 
+  /** What goes on the queue without the bucket is sent by a function of its own, which may do nothing else. */
+  protected override createActionFunctions(): Readonly<Partial<Record<ActionName, BundledFunction>>> {
+    const { environment, ...common } = this.openFunctionProps;
+    const sender = new BundledFunction(this, "sender", {
+      ...common,
+      functionName: this.name("sender"),
+      bundle: bundle("functions/send-message/index.ts"),
+      environment: { [VARIABLES.queueUrl]: queueUrl(this.place, this.name("queue")), ...environment },
+      // Three attempts of 3 s, and the waits between them.
+      timeoutSeconds: 15,
+    });
+    sender.grant("send-messages", [
+      actionStatement("sendMessage", queueArn(this.place, this.name("queue")), this.place.accountId),
+    ]);
+    return { sendMessage: sender };
+  }
+
   /** A redriven message is new and lives as long again, so both queues' retentions add up. */
   private refuseShortRetention(): void {
     const messageDays = (this.queue.messageRetentionSeconds + this.queue.deadLetterRetentionSeconds) / 86_400;
@@ -70,7 +92,10 @@ export class ProducerConsumerStack extends UploadFormStack {
     ];
   }
 
-  /** Least privilege for somebody who looks at dead letters and sends them back. */
+  /**
+   * Least privilege for somebody who looks at dead letters, sends them back or drops them with their payloads, and
+   * announces again what is left in the bucket.
+   */
   private operatorStatements(): Statement[] {
     // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
     return [
@@ -93,6 +118,16 @@ export class ProducerConsumerStack extends UploadFormStack {
         Action: ["sqs:SendMessage", "sqs:GetQueueAttributes"],
         Resource: this.queue.arn,
       },
+      {
+        Sid: "ListPayloads",
+        Effect: "Allow",
+        Action: "s3:ListBucket",
+        Resource: this.bucket.arn,
+        Condition: { StringLike: { "s3:prefix": `${KEY_PREFIX}*` } },
+      },
+      ...(this.config.consumerAuthorization === "AWS_IAM"
+        ? [this.api.invokeActionsStatement(["deleteObject"])]
+        : []),
     ];
   }
 }

@@ -119,8 +119,8 @@ export function validateStage(config: StageConfig): void {
 }
 
 /**
- * The bytes that callers of a stage can have stored in a day in the worst case, where nothing but throttling stops
- * them and each URL is used once.
+ * The bytes that callers of a stage can have stored in a day in the worst case, in the bucket and on the queue, where
+ * nothing but throttling stops them and each URL is used once.
  */
 export function worstCaseBytesPerDay({
   throttlingRateLimit,
@@ -132,7 +132,9 @@ export function worstCaseBytesPerDay({
   const answers = Object.values(ACTIONS)
     .filter(({ fields }) => fields["content_length"] === CONTENT_LENGTH)
     .map(({ fields }) => ("part_numbers" in fields ? parts : part));
-  return (
-    [...answers, Math.max(...answers)].reduce((sum, bytes) => sum + bytes) * throttlingRateLimit * 86_400
-  );
+  const messages = Object.values(ACTIONS)
+    .filter(({ fields }) => "body" in fields)
+    .map(() => Math.min(LIMITS.messageBytes, maxObjectBytes));
+  const all = [...answers, Math.max(...answers), ...messages];
+  return all.reduce((sum, bytes) => sum + bytes) * throttlingRateLimit * 86_400;
 }

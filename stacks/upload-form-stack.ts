@@ -1,7 +1,7 @@
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
-import { ACTIONS, ROLES, type Role } from "../functions/sign-url/actions";
+import { ACTIONS, ROLES, type Role, hasUrl } from "../functions/sign-url/actions";
 import { VARIABLES } from "../functions/sign-url/environment";
 import { type Place, bucketArn } from "./arns";
 import { AccessLogBucket } from "./constructs/access-log-bucket";
@@ -27,6 +27,8 @@ export class UploadFormStack extends TerraformStack {
   readonly api: UrlApi;
   /** The function that signs for each role: one for both, unless consumers sign their requests. */
   readonly signers: Readonly<Record<Role, BundledFunction>>;
+  /** The function of each action that has no URL, by the action's name. */
+  readonly actionFunctions: Readonly<Record<string, BundledFunction>>;
   protected readonly place: Place;
 
   constructor(
@@ -46,12 +48,14 @@ export class UploadFormStack extends TerraformStack {
       sources: this.loggedBuckets,
       forceDestroy,
     });
+    this.actionFunctions = this.createActionFunctions();
     this.signers = this.createSigners();
     this.api = new UrlApi(this, "api", {
       apiName: this.name("api"),
       stageName: stage,
       place: this.place,
       signers: this.signers,
+      actionFunctions: this.actionFunctions,
       rules: this.apiRules,
       throttlingRateLimit: config.throttlingRateLimit,
       throttlingBurstLimit: config.throttlingBurstLimit,
@@ -89,13 +93,34 @@ export class UploadFormStack extends TerraformStack {
     return [this.bucketName("content")];
   }
 
+  /**
+   * Makes the functions that do what no URL can, by the names of their actions: here none, since there is but a bucket.
+   * It is called while this constructor runs, so an override may use {@link name} and `place`, and no field of its own.
+   */
+  protected createActionFunctions(): Readonly<Record<string, BundledFunction>> {
+    return {};
+  }
+
+  /** What functions whose callers are anybody have in common: the stage's cap, and the instances that are reserved. */
+  protected get openFunctionProps() {
+    const { maxObjectBytes, reservedConcurrentExecutions } = this.config;
+    return {
+      place: this.place,
+      environment: {
+        ...(maxObjectBytes !== undefined && { [VARIABLES.maxObjectBytes]: String(maxObjectBytes) }),
+      },
+      reservedConcurrentExecutions,
+    };
+  }
+
   protected get payloadExpirationDays(): number {
     return this.config.payloadExpirationDays ?? 30;
   }
 
   private get apiRules() {
     const roles: readonly Role[] = this.config.consumerAuthorization === "NONE" ? ROLES : ["producer"];
-    return { roles, maxObjectBytes: this.config.maxObjectBytes };
+    const withoutUrl = Object.keys(this.actionFunctions);
+    return { roles, maxObjectBytes: this.config.maxObjectBytes, withoutUrl };
   }
 
   private configureTerraform(): void {
@@ -121,19 +146,18 @@ export class UploadFormStack extends TerraformStack {
    * where everybody may call everything, two where consumers sign.
    */
   private createSigners(): Record<Role, BundledFunction> {
-    const { maxObjectBytes, reservedConcurrentExecutions } = this.config;
+    const { environment, ...common } = this.openFunctionProps;
     const code = bundleSigner(this.apiRules);
     const create = (id: string, roles: readonly Role[]) => {
       const signer = new BundledFunction(this, id, {
+        ...common,
         functionName: this.name(id),
-        place: this.place,
         bundle: code,
         environment: {
           [VARIABLES.bucketName]: this.bucketName("content"),
           [VARIABLES.roles]: roles.join(","),
-          ...(maxObjectBytes !== undefined && { [VARIABLES.maxObjectBytes]: String(maxObjectBytes) }),
+          ...environment,
         },
-        reservedConcurrentExecutions,
       });
       signer.grant(
         "sign-urls",
@@ -177,7 +201,9 @@ export class UploadFormStack extends TerraformStack {
    * other site's page may use what somebody uploads from his browser.
    */
   private formCorsRule() {
-    const producers = Object.values(ACTIONS).filter(({ role }) => role === "producer");
+    const producers = Object.values(ACTIONS)
+      .filter(hasUrl)
+      .filter(({ role }) => role === "producer");
     const headers = producers.flatMap(({ fields }) => Object.values(fields).map(({ header }) => header));
     return {
       allowedOrigins: [`https://${this.api.restApi.id}.execute-api.${this.place.region}.amazonaws.com`],

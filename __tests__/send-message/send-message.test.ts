@@ -7,7 +7,7 @@ import { signedHeaders } from "../../functions/send-message/signed-headers";
 import { isKey } from "../../functions/sign-url/keys";
 import { LIMITS } from "../../functions/sign-url/limits";
 import { bundle } from "../../stacks/constructs/bundle";
-import { type Behaviour, CREDENTIALS, UUID, sender, startServer } from "./tools";
+import { type Behaviour, CREDENTIALS, type Sent, UUID, sender, startServer } from "./tools";
 
 const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes as string).toString("base64");
@@ -73,7 +73,7 @@ describe("the sender sends", () => {
 
   test("with a signature of its role's, which SQS would verify", async () => {
     await ask({ object_key: "cat.jpg", body: "Y2F0" });
-    const { headers, body } = sqs.sent[0] ?? { headers: {}, body: "" };
+    const { headers, body } = sqs.sent[0] as Sent;
     expect(headers).toMatchObject({
       "content-type": "application/x-amz-json-1.0",
       "x-amz-target": "AmazonSQS.SendMessage",

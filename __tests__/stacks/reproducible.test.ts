@@ -59,10 +59,13 @@ it("A synth writes each stage, the code of its functions, and a manifest", () =>
   expect(names.map((path) => path.replace(/assets\/.*\//, ""))).toEqual([
     "manifest.json",
     "stacks/producer-consumer-dev/function.zip",
+    "stacks/producer-consumer-dev/function.zip",
     "stacks/producer-consumer-dev/cdk.tf.json",
     "stacks/producer-consumer-prod/function.zip",
     "stacks/producer-consumer-prod/function.zip",
+    "stacks/producer-consumer-prod/function.zip",
     "stacks/producer-consumer-prod/cdk.tf.json",
+    "stacks/producer-consumer-test/function.zip",
     "stacks/producer-consumer-test/function.zip",
     "stacks/producer-consumer-test/function.zip",
     "stacks/producer-consumer-test/cdk.tf.json",

@@ -36,6 +36,10 @@ interface Operation {
   readonly "x-amazon-apigateway-integration": Integration;
 }
 
+interface Schema {
+  readonly properties: Record<string, { readonly enum?: readonly string[] }>;
+}
+
 interface Api {
   readonly security?: unknown;
   readonly paths: Record<string, Record<string, Operation>>;
@@ -94,11 +98,11 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       aws_api_gateway_rest_api: 1,
       aws_api_gateway_stage: 1,
       aws_cloudtrail: 1,
-      aws_cloudwatch_log_group: consumersSign ? 2 : 1,
-      aws_iam_role: consumersSign ? 2 : 1,
-      aws_iam_role_policy: consumersSign ? 4 : 2,
-      aws_lambda_function: consumersSign ? 2 : 1,
-      aws_lambda_permission: 11,
+      aws_cloudwatch_log_group: consumersSign ? 3 : 2,
+      aws_iam_role: consumersSign ? 3 : 2,
+      aws_iam_role_policy: consumersSign ? 6 : 4,
+      aws_lambda_function: consumersSign ? 3 : 2,
+      aws_lambda_permission: 12,
       aws_s3_bucket: 3,
       aws_s3_bucket_cors_configuration: 1,
       aws_s3_bucket_lifecycle_configuration: 3,
@@ -157,7 +161,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       expect(policies.filter((policy) => policy.includes("${"))).toEqual([]);
       const documents = policies.filter((policy) => policy.includes('"Statement"'));
       // The roles may be assumed, and do something; buckets and queues have one each.
-      expect(documents).toHaveLength(consumersSign ? 2 + 4 + 3 + 2 : 1 + 2 + 3 + 2);
+      expect(documents).toHaveLength(consumersSign ? 3 + 6 + 3 + 2 : 2 + 4 + 3 + 2);
       for (const document of documents) {
         expect(JSON.parse(document)).toHaveProperty("Version", "2012-10-17");
         const sids = statements(document).map(({ Sid }) => Sid);
@@ -179,17 +183,20 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       (fn.attributes["environment"] as { variables: Record<string, string> }).variables;
     const roleOf = (fn: Resource) => stack.referred(text(fn, "role"));
 
-    it("groups functions by who may call them, on the right bucket and with the stage's cap", () => {
+    it("groups functions by who may call them, on the right bucket or queue and with the stage's cap", () => {
       const cap =
         config.maxObjectBytes === undefined ? {} : { MAX_OBJECT_BYTES: String(config.maxObjectBytes) };
       const variables = (ROLES: string) => ({ BUCKET_NAME: text(content, "bucket"), ROLES, ...cap });
+      const queue = text(stack.at("queue/queue"), "name");
+      const sender = { QUEUE_URL: `https://sqs.${region}.amazonaws.com/${accountId}/${queue}`, ...cap };
       expect(Object.fromEntries(functions.map((fn) => [fn.path, variablesOf(fn)]))).toEqual(
         consumersSign
           ? {
+              "sender/function": sender,
               "producer-signer/function": variables("producer"),
               "consumer-signer/function": variables("consumer"),
             }
-          : { "signer/function": variables("producer,consumer") },
+          : { "sender/function": sender, "signer/function": variables("producer,consumer") },
       );
     });
 
@@ -202,12 +209,22 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       }
     });
 
-    it("lets each role sign for its callers' actions and write its own log, and nothing else", () => {
+    it("lets each role sign for its callers' actions, or send, and write its own log, and nothing else", () => {
       for (const fn of functions) {
         const role = roleOf(fn);
         const policies = role ? stack.referringTo(role, "role", "aws_iam_role_policy") : [];
-        const { ROLES: callers = "" } = variablesOf(fn);
-        const signing = callers.split(",").map((caller) => ({
+        const { ROLES: callers } = variablesOf(fn);
+        const sending = {
+          Sid: expect.any(String),
+          Effect: "Allow",
+          Action: ["sqs:SendMessage"],
+          Resource: `arn:aws:sqs:${region}:${accountId}:tweedle-${stage}-queue`,
+          Condition: {
+            StringEquals: { "aws:ResourceAccount": accountId },
+            Bool: { "aws:SecureTransport": "true" },
+          },
+        };
+        const signing = callers?.split(",").map((caller) => ({
           Sid: expect.any(String),
           Effect: "Allow",
           Action: RIGHTS[caller],
@@ -226,7 +243,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
           Resource: `arn:aws:logs:${region}:${accountId}:log-group:${logGroup}:*`,
         };
         expect(policies.flatMap((policy) => statements(text(policy, "policy")))).toEqual([
-          ...signing,
+          ...(signing ?? [sending]),
           logging,
         ]);
         expect(Object.keys(role?.attributes ?? {}).toSorted()).toEqual(["assume_role_policy", "name"]);
@@ -252,7 +269,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       }
     });
 
-    it("finds each function's code beside it, all of the same bundle, and knows its digest", () => {
+    it("finds each function's code beside it, all signers' of the same bundle, and knows its digest", () => {
       for (const fn of functions) {
         const file = text(fn, "filename");
         expect(isAbsolute(file)).toBe(false);
@@ -261,7 +278,9 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
           .digest("base64");
         expect(fn.attributes["source_code_hash"]).toBe(digest);
       }
-      expect(new Set(functions.map((fn) => fn.attributes["source_code_hash"])).size).toBe(1);
+      const hashes = (of: readonly Resource[]) => new Set(of.map((fn) => fn.attributes["source_code_hash"]));
+      const signers = functions.filter(({ path }) => path.includes("signer/"));
+      expect([hashes(signers).size, hashes(functions).size]).toEqual([1, 2]);
     });
 
     it("reserves instances only where the configuration says so", () => {
@@ -594,8 +613,9 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       ]);
     });
 
-    it("has a policy ready for operators: to look at dead letters and to send them back", () => {
+    it("has a policy ready for operators: to look at dead letters, send them back or drop their payloads, and list what is left", () => {
       const { operator_policy_json: policy = "" } = stack.outputs;
+      const api = `\${${stack.at("api/api").address}.execution_arn}/\${${stack.at("api/stage").address}.stage_name}`;
       expect(statements(policy).map(({ Sid: _, ...statement }) => statement)).toEqual([
         {
           Effect: "Allow",
@@ -610,6 +630,15 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
           Resource: arn(deadLetters),
         },
         { Effect: "Allow", Action: ["sqs:SendMessage", "sqs:GetQueueAttributes"], Resource: arn(queue) },
+        {
+          Effect: "Allow",
+          Action: "s3:ListBucket",
+          Resource: arnOf(content),
+          Condition: { StringLike: { "s3:prefix": "input/*" } },
+        },
+        ...(consumersSign
+          ? [{ Effect: "Allow", Action: "execute-api:Invoke", Resource: [`${api}/POST/deleteObject`] }]
+          : []),
       ]);
     });
   });
@@ -646,6 +675,19 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       expect(Object.keys(api.paths["/{proxy+}"] ?? {})).toEqual(["x-amazon-apigateway-any-method"]);
     });
 
+    it("says of sendMessage that it answers no URL, and signs for it nowhere", () => {
+      const { schemas } = api.components as unknown as { schemas: Record<string, Schema> };
+      const answerOf = (path: string) =>
+        JSON.stringify((api.paths[path]?.["post"] as unknown as { responses: object[] }).responses[200]);
+      expect(answerOf("/sendMessage")).toContain("#/components/schemas/SentMessage");
+      expect(answerOf("/putObject")).toContain("#/components/schemas/SignedUrl");
+      expect(schemas["SentMessage"]?.properties).not.toHaveProperty("url");
+      expect(schemas["Request"]?.properties["action"]?.enum).toEqual(
+        actionsOf(consumersSign ? ["producer"] : ["producer", "consumer"]),
+      );
+      expect(schemas["Request"]?.properties["action"]?.enum).not.toContain("sendMessage");
+    });
+
     it("passes each path to the function of those who may call it, and POST / to the producers'", () => {
       expect(
         Object.fromEntries(served.map(({ path, integration }) => [path, signerOf(integration)?.path])),
@@ -659,6 +701,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
             `/${action}`,
             consumersSign ? "consumer-signer/function" : "signer/function",
           ]),
+          ["/sendMessage", "sender/function"],
         ]),
       );
       for (const { integration } of served) {

@@ -5,7 +5,7 @@ import { ApiGatewayRestApi } from "@cdktf/provider-aws/lib/api-gateway-rest-api"
 import { ApiGatewayStage } from "@cdktf/provider-aws/lib/api-gateway-stage";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Construct } from "constructs";
-import { ACTIONS, type Role, actionsOf } from "../../functions/sign-url/actions";
+import { ACTIONS, type Role } from "../../functions/sign-url/actions";
 import { type ApiRules, openApi } from "../../functions/sign-url/openapi";
 import type { Place } from "../arns";
 import type { Statement } from "../policy";
@@ -18,7 +18,9 @@ export interface UrlApiProps {
   readonly place: Place;
   /** The function that serves each role's actions. POST / and the API's description belong to the producers'. */
   readonly signers: Readonly<Record<Role, BundledFunction>>;
-  /** Which roles' callers need not sign, and the stage's cap: what the API's description says. */
+  /** The functions that do an action themselves, by its name: the API has these actions beside those with a URL. */
+  readonly actionFunctions: Readonly<Record<string, BundledFunction>>;
+  /** Which roles' callers need not sign, which actions there are, and the stage's cap: what the API's description says. */
   readonly rules: ApiRules;
   /** Requests a second, on average. */
   readonly throttlingRateLimit: number;
@@ -32,7 +34,7 @@ type Json = Record<string, unknown>;
 interface Route {
   readonly method: string;
   readonly path: string;
-  readonly signer: BundledFunction;
+  readonly target: BundledFunction;
 }
 
 const errorTemplate = (code: string, message: string) => ({
@@ -109,18 +111,21 @@ export class UrlApi extends Construct {
   readonly restApi: ApiGatewayRestApi;
   readonly stage: ApiGatewayStage;
   readonly url: string;
+  /** The names of the actions that this API has. */
+  readonly #actions: readonly string[];
 
   constructor(scope: Construct, id: string, props: UrlApiProps) {
     super(scope, id);
-    const { signers } = props;
+    const { signers, actionFunctions } = props;
     const document = openApi(props.rules);
     const routes: Route[] = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => ({
         method,
         path,
-        signer: signers[ACTIONS[path.slice(1)]?.role ?? "producer"],
+        target: actionFunctions[path.slice(1)] ?? signers[ACTIONS[path.slice(1)]?.role ?? "producer"],
       })),
     );
+    this.#actions = Object.keys(ACTIONS).filter((action) => `/${action}` in document.paths);
     const body = JSON.stringify(definition(document, routes, props.place));
 
     this.restApi = new ApiGatewayRestApi(this, "api", {
@@ -155,25 +160,32 @@ export class UrlApi extends Construct {
         loggingLevel: "OFF",
       },
     });
-    for (const { method, path, signer } of routes) {
+    for (const { method, path, target } of routes) {
       const name = `${method}-${path === "/" ? "root" : path.slice(1)}`;
       new LambdaPermission(this, `invoke-${name}`, {
         statementId: `invoke-${name.replaceAll(".", "-")}`,
         action: "lambda:InvokeFunction",
-        functionName: signer.function.functionName,
+        functionName: target.function.functionName,
         principal: "apigateway.amazonaws.com",
         sourceArn: `${this.restApi.executionArn}/${props.stageName}/${method.toUpperCase()}${path}`,
       });
     }
   }
 
-  /** Lets somebody ask for URLs of these roles' actions where a stage makes their callers sign. */
+  /** Lets somebody ask for the actions of these roles where a stage makes their callers sign. */
   invokeStatement(roles: readonly Role[]): Statement {
+    return this.invokeActionsStatement(
+      this.#actions.filter((action) => roles.includes(ACTIONS[action]?.role as Role)),
+    );
+  }
+
+  /** Lets somebody ask for these actions. */
+  invokeActionsStatement(actions: readonly string[]): Statement {
     return {
       Sid: "AskForUrls",
       Effect: "Allow",
       Action: "execute-api:Invoke",
-      Resource: actionsOf(roles).map(
+      Resource: actions.map(
         (action) => `${this.restApi.executionArn}/${this.stage.stageName}/POST/${action}`,
       ),
     };
@@ -183,7 +195,7 @@ export class UrlApi extends Construct {
 /** API Gateway's own definition: the OpenAPI document, and who answers each operation. */
 function definition(document: ReturnType<typeof openApi>, routes: readonly Route[], { region }: Place): Json {
   const paths: Record<string, Json> = {};
-  for (const { method, path, signer } of routes) {
+  for (const { method, path, target } of routes) {
     paths[path] = {
       ...paths[path],
       [method]: {
@@ -191,7 +203,7 @@ function definition(document: ReturnType<typeof openApi>, routes: readonly Route
         "x-amazon-apigateway-integration": {
           type: "aws_proxy",
           httpMethod: "POST",
-          uri: `arn:aws:apigateway:${region}:lambda:path/2015-03-31/functions/${signer.arn}/invocations`,
+          uri: `arn:aws:apigateway:${region}:lambda:path/2015-03-31/functions/${target.arn}/invocations`,
           // Over the function's timeout, so that it is the function that gives up first. API Gateway's longest.
           timeoutInMillis: 29_000,
         },

@@ -1,0 +1,36 @@
+import { App } from "cdktf";
+import { ACTIONS, hasUrl } from "../../functions/sign-url/actions";
+import { UploadFormStack } from "../../stacks/upload-form-stack";
+import { OPEN, SIGNING } from "./inspection-stack";
+import { SynthesizedStack, temporaryFolder, text } from "./tools";
+
+const outdir = temporaryFolder();
+const app = new App({ outdir });
+for (const config of [OPEN, SIGNING]) new UploadFormStack(app, config.stage, config);
+app.synth();
+
+describe.each([OPEN, SIGNING])("The upload form alone ($stage), which has no queue,", ({ stage }) => {
+  const stack = new SynthesizedStack(outdir, stage);
+  const api = JSON.parse(text(stack.only("aws_api_gateway_rest_api"), "body")) as {
+    paths: object;
+    components: { schemas: Record<string, { properties: Record<string, { enum: string[] }> }> };
+  };
+  const withUrl = Object.entries(ACTIONS).flatMap(([name, action]) => (hasUrl(action) ? [name] : []));
+
+  it("has the paths of the actions with a URL, and no other", () => {
+    const paths = ["/", "/openapi.json", "/{proxy+}", ...withUrl.map((action) => `/${action}`)];
+    expect(Object.keys(api.paths).toSorted()).toEqual(paths.toSorted());
+    expect(api.components.schemas).not.toHaveProperty("SendMessageRequest");
+    expect(stack.ofType("aws_lambda_permission")).toHaveLength(withUrl.length + 2);
+  });
+
+  it("has signers alone for functions, and no right to a queue", () => {
+    const names = stack.ofType("aws_lambda_function").map((fn) => text(fn, "function_name"));
+    expect(names.toSorted()).toEqual(
+      (stage === "open" ? ["signer"] : ["consumer-signer", "producer-signer"]).map(
+        (name) => `tweedle-${stage}-${name}`,
+      ),
+    );
+    expect(stack.json).not.toMatch(/sqs:|sqs\.|aws_sqs/);
+  });
+});
