@@ -12,6 +12,7 @@ import { API_ORIGIN, LOCAL_API_ID } from "./stack/references";
 import { S3_CONDITION_KEYS } from "./s3/guard";
 import { type CreatedObject, type LocalS3, startS3 } from "./s3/s3";
 import { type ConsumedBatch, startEventSource } from "./sqs/event-source";
+import type { Role } from "./sqs/guard";
 import { type LocalSqs, startSqs } from "./sqs/sqs";
 import { type Stack, type StackBucket, type StackFunction, readStack } from "./stack/stack";
 
@@ -98,10 +99,10 @@ async function startParts(
   if (dataDirectory === undefined) stops.push(() => rmSync(directory, { recursive: true, force: true }));
   mkdirSync(directory, { recursive: true });
 
-  const sqs = await startSqs({ queues: stack.queues, region, accountId, port: ports.sqs });
+  const roles = functions.map((code) => ({ ...temporaryCredentials(), policies: code.policies, code }));
+  const sqs = await startSqs({ queues: stack.queues, region, accountId, roles, port: ports.sqs });
   stops.push(sqs.stop);
   const announce = announcer(stack, sqs, events);
-  const roles = functions.map((code) => ({ ...temporaryCredentials(), policies: code.policies, code }));
   const principals: Principal[] = [{ ...CREDENTIALS, policies: [EVERYTHING] }, ...roles];
   const s3 = await startS3({
     buckets,
@@ -191,9 +192,8 @@ function announcer(stack: Stack, sqs: LocalSqs, events: EventEmitter<ChainEvents
 }
 
 /** A function, and the credentials that its role gives it. */
-interface FunctionRole extends Principal {
+interface FunctionRole extends Role {
   readonly code: StackFunction;
-  readonly sessionToken: string;
 }
 
 /** Credentials as a function's role gets them. */

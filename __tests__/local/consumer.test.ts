@@ -45,6 +45,14 @@ describe.each([OPEN, SIGNING])("a stack whose own function consumes the queue ($
     expect(log.mock.calls.flat()).toContain("image/jpeg 4\n");
   });
 
+  test("has payloads that are in the message consumed too, all bytes of them", async () => {
+    const done = consumed('"source":"tweedle"');
+    const body = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString("base64");
+    await ask(chain, "/sendMessage", { object_key: "all.bin", content_type: "image/gif", body });
+    expect(await done).toMatchObject({ failed: [] });
+    expect(log.mock.calls.flat()).toContain("image/gif 256\n");
+  });
+
   test("is told of a message that the function could not handle", async () => {
     const done = consumed("elsewhere");
     const body = JSON.stringify({

@@ -1,17 +1,25 @@
 import { SignatureV4 } from "@smithy/signature-v4";
-import type { S3EventRecord, SQSHandler } from "aws-lambda";
+import type { S3EventRecord, SQSHandler, SQSRecord } from "aws-lambda";
+import type { Announcement } from "../../functions/send-message/message";
 import { Sha256 } from "../../functions/sign-url/sha256";
 
 /** A consumer such as a third stack may have: it logs each payload's type and length. Messages that fail come again. */
 export const handler: SQSHandler = async ({ Records }) => {
-  const outcomes = await Promise.allSettled(Records.map(({ body }) => inspect(body)));
+  const outcomes = await Promise.allSettled(Records.map(inspect));
   const failed = Records.filter((_, index) => outcomes[index]?.status === "rejected");
   return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
 };
 
-async function inspect(message: string): Promise<void> {
+async function inspect({ body, messageAttributes }: SQSRecord): Promise<void> {
+  const message = JSON.parse(body) as Announcement | { source?: never; Records?: S3EventRecord[] };
+  if (message.source === "tweedle") {
+    const payload = Buffer.from(messageAttributes["payload"]?.binaryValue ?? "", "base64");
+    if (payload.length !== message.size) throw new Error(`The payload has ${payload.length} bytes.`);
+    console.log(message.content_type, payload.length);
+    return;
+  }
   // S3's test event has no records.
-  const { Records = [] } = JSON.parse(message) as { Records?: S3EventRecord[] };
+  const { Records = [] } = message;
   for (const { bucket, object } of Records.map(({ s3 }) => s3)) {
     if (bucket.name !== process.env["BUCKET_NAME"])
       throw new Error(`This is another's bucket: ${bucket.name}.`);

@@ -9,7 +9,9 @@ interface Message {
   readonly Body: string;
   readonly MD5OfBody: string;
   readonly Attributes?: Readonly<Record<string, string>>;
-  readonly MessageAttributes?: Readonly<Record<string, unknown>>;
+  readonly MessageAttributes?: Readonly<
+    Record<string, { DataType: string; StringValue?: string; BinaryValue?: string }>
+  >;
 }
 
 /** How long a queue that cannot be asked is left alone. */
@@ -85,6 +87,7 @@ export function startEventSource(options: EventSourceOptions): { stop: () => Pro
       MaxNumberOfMessages: source.batchSize,
       WaitTimeSeconds: 20,
       AttributeNames: ["All"],
+      MessageAttributeNames: ["All"],
     };
     const { Messages = [] } = (await call("ReceiveMessage", parameters, stopped.signal)) as {
       Messages?: Message[];
@@ -119,7 +122,14 @@ const sqsEvent = (messages: readonly Message[], { queueArn }: EventSource, regio
     receiptHandle: message.ReceiptHandle,
     body: message.Body,
     attributes: message.Attributes ?? {},
-    messageAttributes: message.MessageAttributes ?? {},
+    messageAttributes: Object.fromEntries(
+      Object.entries(message.MessageAttributes ?? {}).map(
+        ([name, { DataType: dataType, StringValue: stringValue, BinaryValue: binaryValue }]) => [
+          name,
+          { dataType, stringValue, binaryValue, stringListValues: [], binaryListValues: [] },
+        ],
+      ),
+    ),
     md5OfBody: message.MD5OfBody,
     eventSource: "aws:sqs",
     eventSourceARN: queueArn,

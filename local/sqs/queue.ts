@@ -6,7 +6,11 @@ type Queue = ReturnType<typeof createRequestHandler>["service"]["Queues"][number
 
 /** A message as local-aws-sqs keeps it. */
 interface Item {
-  readonly record: { ReceiptHandle: string; readonly attributes: { ApproximateReceiveCount: string } };
+  readonly record: {
+    readonly MessageId: string;
+    ReceiptHandle: string;
+    readonly attributes: { ApproximateReceiveCount: string };
+  };
 }
 
 interface ReceiveOptions {
@@ -18,23 +22,31 @@ interface ReceiveOptions {
 /** The response to the request on whose behalf a queue works. */
 export const currentResponse = new AsyncLocalStorage<ServerResponse>();
 
+/** A receipt of local-aws-sqs names its message, in JSON after a random prefix. */
+const messageIdOf = (receiptHandle: string) =>
+  /"MessageId":"([^"]+)"/.exec(Buffer.from(receiptHandle, "base64").toString("utf8"))?.[1] ?? "";
+
 /** Mends where local-aws-sqs's queues are not like SQS's. */
-export function mendQueue(queue: Queue): void {
-  const items = new Set<Item>();
-  const find = (receiptHandle: string) =>
-    [...items].find(({ record }) => record.ReceiptHandle === receiptHandle);
+export function mendQueues(queues: readonly Queue[]): void {
+  // By their ids, which messages keep on their way to the dead-letter queue.
+  const items = new Map<string, Item>();
+  for (const queue of queues) mendQueue(queue, items);
+}
+
+function mendQueue(queue: Queue, items: Map<string, Item>): void {
+  const find = (receiptHandle: string) => items.get(messageIdOf(receiptHandle));
 
   const newRecord = queue.newRecord;
   queue.newRecord = (message, delay) => {
     const item = newRecord(message, delay) as Item;
-    items.add(item);
+    items.set(item.record.MessageId, item);
     return item;
   };
   const remove = queue.delete.bind(queue);
   queue.delete = (receiptHandle) => {
-    const item = find(receiptHandle);
-    if (item) items.delete(item);
-    return remove(receiptHandle);
+    const removed = remove(receiptHandle);
+    items.delete(messageIdOf(receiptHandle));
+    return removed;
   };
 
   // It counts a change of visibility as a receive: a heartbeat would make dead letters.
@@ -42,7 +54,7 @@ export function mendQueue(queue: Queue): void {
   queue.changeVisibility = (receiptHandle, timeout) => {
     const changed = changeVisibility(receiptHandle, timeout);
     const item = find(receiptHandle);
-    if (item) countReceives(item, -1);
+    if (changed && item) countReceives(item, -1);
     return changed;
   };
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { createRequestHandler } from "local-aws-sqs";
-import { currentResponse, mendQueue } from "./queue";
+import { type Refusal, type Role, judge, refuseLarge } from "./guard";
+import { currentResponse, mendQueues } from "./queue";
 import { HOST, close, listen, urlOf } from "../server";
 import type { StackQueue } from "../stack/stack";
 
@@ -9,6 +10,8 @@ export interface SqsOptions {
   readonly queues: readonly StackQueue[];
   readonly region: string;
   readonly accountId: string;
+  /** The stack's functions: what they ask is judged by their roles' policies. */
+  readonly roles: readonly Role[];
   readonly port: number;
 }
 
@@ -19,8 +22,12 @@ export interface LocalSqs {
   readonly stop: () => Promise<void>;
 }
 
-/** SQS on this machine: local-aws-sqs, with the stack's queues. Like any local SQS it serves whoever reaches it. */
-export async function startSqs({ queues, region, accountId, port }: SqsOptions): Promise<LocalSqs> {
+/**
+ * SQS on this machine: local-aws-sqs, with the stack's queues. Like any local SQS it serves whoever reaches it, but the
+ * stack's own functions only as far as they may.
+ */
+export async function startSqs(options: SqsOptions): Promise<LocalSqs> {
+  const { queues, region, accountId, port } = options;
   const { service, requestHandler } = createRequestHandler({
     region,
     accountId,
@@ -31,15 +38,20 @@ export async function startSqs({ queues, region, accountId, port }: SqsOptions):
       .toSorted((a, b) => Number("RedrivePolicy" in a.attributes) - Number("RedrivePolicy" in b.attributes))
       .map(({ name, attributes }) => ({ QueueName: name, Attributes: attributes })),
   });
-  for (const queue of service.Queues) mendQueue(queue);
+  mendQueues(service.Queues);
   const handle: RequestListener = (request, response) => {
     // A page's form reaches us without a preflight, and nobody signs here: no page has business with the queues.
     if (request.headers.origin !== undefined) {
       response.writeHead(403, { connection: "close" }).end();
       return;
     }
-    withAttributeNames(request)
-      .then((mended) => currentResponse.run(response, () => requestHandler(mended, withBody(response))))
+    readBody(request)
+      .then((body) => {
+        const refusal = judge(request, body, options) ?? refusalOf(request, body);
+        if (refusal) return refuse(response, refusal);
+        const mended = withAttributeNames(request, body);
+        return currentResponse.run(response, () => requestHandler(mended, withBody(response)));
+      })
       .catch((error: unknown) => response.writeHead(400).end(String(error)));
   };
   const server = await listen(handle, port, "SQS");
@@ -72,8 +84,7 @@ function withBody(response: ServerResponse): ServerResponse {
 /** SQS takes 1 MiB; JSON's escapes may double it. */
 const MAX_BODY = 4 * 1024 ** 2;
 
-/** local-aws-sqs knows a message's system attributes only under their old name, which SDKs no longer send. */
-async function withAttributeNames(request: IncomingMessage): Promise<IncomingMessage> {
+async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -81,12 +92,32 @@ async function withAttributeNames(request: IncomingMessage): Promise<IncomingMes
     if (length > MAX_BODY) throw new Error(`A request may have ${MAX_BODY} bytes.`);
     chunks.push(chunk);
   }
-  let body = Buffer.concat(chunks);
-  if (request.headers["x-amz-target"] === "AmazonSQS.ReceiveMessage") {
-    const parameters = JSON.parse(body.toString("utf8") || "{}") as Record<string, unknown> | null;
-    const names = parameters?.["MessageSystemAttributeNames"];
-    if (names) body = Buffer.from(JSON.stringify({ ...parameters, AttributeNames: names }));
+  return Buffer.concat(chunks);
+}
+
+const targetOf = ({ headers }: IncomingMessage) => headers["x-amz-target"];
+const parametersOf = (body: Buffer) =>
+  (JSON.parse(body.toString("utf8") || "{}") ?? {}) as Record<string, unknown>;
+
+/** @returns why a message is not taken */
+function refusalOf(request: IncomingMessage, body: Buffer): Refusal | undefined {
+  return targetOf(request) === "AmazonSQS.SendMessage" ? refuseLarge(parametersOf(body)) : undefined;
+}
+
+function refuse(response: ServerResponse, { status, type, code, message }: Refusal): void {
+  response
+    .writeHead(status, { "content-type": "application/x-amz-json-1.0", "x-amzn-query-error": code })
+    .end(JSON.stringify({ __type: type, message }));
+}
+
+/** local-aws-sqs knows a message's system attributes only under their old name, which SDKs no longer send. */
+function withAttributeNames(request: IncomingMessage, body: Buffer): IncomingMessage {
+  let mended = body;
+  if (targetOf(request) === "AmazonSQS.ReceiveMessage") {
+    const parameters = parametersOf(body);
+    const names = parameters["MessageSystemAttributeNames"];
+    if (names) mended = Buffer.from(JSON.stringify({ ...parameters, AttributeNames: names }));
   }
   const { method, url, headers } = request;
-  return Object.assign(Readable.from([body]), { method, url, headers }) as unknown as IncomingMessage;
+  return Object.assign(Readable.from([mended]), { method, url, headers }) as unknown as IncomingMessage;
 }
