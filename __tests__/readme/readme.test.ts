@@ -44,7 +44,9 @@ describeWith(["curl"], "the README's curl lines", () => {
 
 test("the README says every error code that the signer and the gateway answer", () => {
   const sources = [
-    ...readdirSync(join(ROOT, "functions/sign-url")).map((name) => `functions/sign-url/${name}`),
+    ...["functions/sign-url", "functions/send-message"].flatMap((folder) =>
+      readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`),
+    ),
     "stacks/constructs/url-api.ts",
   ].map(read);
   const codes = sources.flatMap((source) =>
