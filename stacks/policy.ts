@@ -68,11 +68,11 @@ export function signerStatements(roles: readonly Role[], bucketArn: string, acco
   }));
 }
 
-/** What the role of a function that does an action itself may do: the action's permissions, on one queue. */
-export const actionStatement = (action: ActionName, queueArn: string, accountId: string): Statement => ({
-  Sid: "DoAction",
+/** What the sender's role may do: the table's permission of sendMessage, on its queue. */
+export const sendStatement = (queueArn: string, accountId: string): Statement => ({
+  Sid: "SendMessages",
   Effect: "Allow",
-  Action: [...(ACTIONS[action]?.iamActions ?? [])],
+  Action: ACTIONS["sendMessage" satisfies ActionName]?.iamActions ?? [],
   Resource: queueArn,
   Condition: {
     StringEquals: { "aws:ResourceAccount": accountId },

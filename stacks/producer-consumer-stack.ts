@@ -8,7 +8,7 @@ import { bundle } from "./constructs/bundle";
 import { BundledFunction } from "./constructs/bundled-function";
 import { Queue } from "./constructs/queue";
 import { Trail } from "./constructs/trail";
-import { type Statement, actionStatement, consumeStatement, policyJson } from "./policy";
+import { type Statement, consumeStatement, policyJson, sendStatement } from "./policy";
 import { ConfigurationError, type StageConfig } from "./stage";
 import { UploadFormStack } from "./upload-form-stack";
 
@@ -68,7 +68,7 @@ export class ProducerConsumerStack extends UploadFormStack {
       timeoutSeconds: 15,
     });
     sender.grant("send-messages", [
-      actionStatement("sendMessage", queueArn(this.place, this.name("queue")), this.place.accountId),
+      sendStatement(queueArn(this.place, this.name("queue")), this.place.accountId),
     ]);
     return { sendMessage: sender };
   }

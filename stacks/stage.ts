@@ -25,7 +25,7 @@ export interface StageConfig {
   /** Requests at once that the API takes beyond that. */
   readonly throttlingBurstLimit: number;
   /**
-   * Instances that each signer may have at once, taken from the account's concurrency.
+   * Instances that each signer, and the sender, may have at once, taken from the account's concurrency.
    * @default none reserved: a new account has none to give
    */
   readonly reservedConcurrentExecutions?: number;

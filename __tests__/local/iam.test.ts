@@ -5,7 +5,7 @@ import {
   assertSupported,
   isAllowed,
 } from "../../local/iam";
-import { type Statement, signerStatements } from "../../stacks/policy";
+import { type Statement, sendStatement, signerStatements } from "../../stacks/policy";
 
 const ACCOUNT = "123456789012";
 const BUCKET = "arn:aws:s3:::content";
@@ -58,6 +58,23 @@ test("a consumers' signer reads and deletes, and cannot write", () => {
     false,
     false,
   ]);
+});
+
+test("the sender sends to its queue over TLS, and does nothing else", () => {
+  const QUEUE = "arn:aws:sqs:eu-central-1:123456789012:tweedle-dev-queue";
+  const policies = [{ Statement: [sendStatement(QUEUE, ACCOUNT)] as Policy["Statement"] }];
+  const send: AccessRequest = { ...byUrl, action: "sqs:SendMessage", resource: QUEUE };
+  const may = (changes: Partial<AccessRequest>) => isAllowed(policies, { ...send, ...changes });
+  expect(may({})).toBe(true);
+  for (const changes of [
+    { resource: `${QUEUE}-dead-letter` },
+    { action: "sqs:ReceiveMessage" },
+    { action: "sqs:PurgeQueue" },
+    { context: { ...send.context, "aws:SecureTransport": "false" } },
+    { context: { ...send.context, "aws:ResourceAccount": "999999999999" } },
+  ]) {
+    expect(may(changes)).toBe(false);
+  }
 });
 
 describe("of policies", () => {
