@@ -123,11 +123,11 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
     expect(await moto.inventory()).toEqual({
       s3: [bucket("access-logs"), bucket("content"), bucket("trail"), stateBucket],
       sqs: ["tweedle-dev-queue", "tweedle-dev-queue-dead-letter"],
-      lambda: ["tweedle-dev-signer"],
+      lambda: ["tweedle-dev-sender", "tweedle-dev-signer"],
       apigateway: ["tweedle-dev-api"],
       cloudtrail: ["tweedle-dev-trail"],
-      iam: ["tweedle-dev-signer"],
-      logs: ["/aws/lambda/tweedle-dev-signer"],
+      iam: ["tweedle-dev-sender", "tweedle-dev-signer"],
+      logs: ["/aws/lambda/tweedle-dev-sender", "/aws/lambda/tweedle-dev-signer"],
     });
   });
 
@@ -147,7 +147,8 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
     const resources = [consumer_policy_json, operator_policy_json].map((policy) =>
       (JSON.parse(policy) as { Statement: { Resource: string }[] }).Statement.map(({ Resource }) => Resource),
     );
-    expect(resources).toEqual([[queueArn], [`${queueArn}-dead-letter`, queueArn]]);
+    const bucketArn = `arn:aws:s3:::tweedle-dev-content-${accountId}-${region}`;
+    expect(resources).toEqual([[queueArn], [`${queueArn}-dead-letter`, queueArn, bucketArn]]);
   });
 
   test(
@@ -175,6 +176,33 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
 
         const fetched = await fetchPayload(api.url, key, record?.s3.object.versionId);
         expect(sha256(fetched)).toBe(sha256(payload));
+      } finally {
+        sqs.destroy();
+        await api.stop();
+      }
+    },
+    TIMEOUT,
+  );
+
+  test(
+    "takes a small payload in the queue's message itself",
+    async () => {
+      const { queue_url: QueueUrl = "" } = outputs;
+      const api = await serveApplied(await readState(), stackFolder, moto, { accountId, region });
+      const sqs = new SQSClient({ region, endpoint: proxy.url, credentials: FAKE_KEYS });
+      try {
+        const payload = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+        const response = await fetch(`${api.url}/sendMessage`, {
+          method: "POST",
+          body: JSON.stringify({ object_key: "all.bin", body: payload.toString("base64") }),
+        });
+        const { object_key } = (await response.json()) as { object_key: string };
+        const { Messages: [message] = [] } = await sqs.send(
+          new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20, MessageAttributeNames: ["All"] }),
+        );
+        expect(JSON.parse(message?.Body ?? "")).toMatchObject({ source: "tweedle", object_key, size: 256 });
+        const { BinaryValue = "" } = message?.MessageAttributes?.["payload"] ?? {};
+        expect(Buffer.from(BinaryValue as Uint8Array).equals(payload)).toBe(true);
       } finally {
         sqs.destroy();
         await api.stop();

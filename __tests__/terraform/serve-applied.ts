@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ApiDefinition } from "../../local/api-gateway/definition";
 import { startGateway } from "../../local/api-gateway/gateway";
-import { loadFunction } from "../../local/lambda";
+import { type LocalFunction, loadFunction } from "../../local/lambda";
 import type { Place } from "../../stacks/arns";
 import { FAKE_KEYS, type Moto } from "./moto";
 
@@ -15,7 +15,7 @@ export interface State {
   }[];
 }
 
-/** The attributes of a stack's only resources of their types, as Terraform's state has them. */
+/** The attributes of a stack's resources, as Terraform's state has them. */
 interface Attributes {
   aws_lambda_function: { arn: string; function_name: string; filename: string };
   aws_api_gateway_rest_api: { id: string; body: string };
@@ -41,7 +41,7 @@ export interface AppliedApi {
 }
 
 /**
- * Serves the API of an applied stack with one function. moto keeps functions and APIs without running them, so the
+ * Serves the API of an applied stack with its functions. moto keeps functions and APIs without running them, so the
  * local gateway does, with what was applied.
  *
  * @param stackFolder what was applied: cdktf.out/stacks/<stack>
@@ -52,33 +52,18 @@ export async function serveApplied(
   moto: Moto,
   { accountId, region }: Place,
 ): Promise<AppliedApi> {
-  const attributes = <T extends keyof Attributes>(type: T) =>
-    state.resources.find((resource) => resource.type === type)?.instances[0].attributes as Attributes[T];
+  const all = <T extends keyof Attributes>(type: T) =>
+    state.resources
+      .filter((resource) => resource.type === type)
+      .map(({ instances: [{ attributes }] }) => attributes as Attributes[T]);
+  /** Of the stack's only resource of its type. */
+  const attributes = <T extends keyof Attributes>(type: T) => all(type)[0] as Attributes[T];
 
-  const { arn, function_name, filename } = attributes("aws_lambda_function");
-  const { Configuration } = JSON.parse(
-    await moto.ask("lambda", { path: `/2015-03-31/functions/${function_name}` }),
-  ) as DeployedFunction;
-  // moto gives no zip back: the one that Terraform read, if moto got the same.
-  const zip = readFileSync(join(stackFolder, filename));
-  if (createHash("sha256").update(zip).digest("base64") !== Configuration.CodeSha256) {
-    throw new Error(`moto got another zip than ${filename}.`);
-  }
-  const signer = loadFunction({
-    zip,
-    handler: Configuration.Handler,
-    timeoutSeconds: Configuration.Timeout,
-    environment: {
-      ...Configuration.Environment.Variables,
-      // Lambda's own, and where S3 is.
-      AWS_REGION: region,
-      AWS_ACCESS_KEY_ID: FAKE_KEYS.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: FAKE_KEYS.secretAccessKey,
-      AWS_SESSION_TOKEN: "testing",
-      AWS_ENDPOINT_URL_S3: moto.url,
-    },
-  });
-
+  const applied = await Promise.all(
+    all("aws_lambda_function").map(
+      async (one) => [one.arn, await loadApplied(one, stackFolder, moto, region)] as const,
+    ),
+  );
   const { id, body } = attributes("aws_api_gateway_rest_api");
   const [throttling] = attributes("aws_api_gateway_method_settings").settings;
   const gateway = await startGateway({
@@ -88,7 +73,7 @@ export async function serveApplied(
     accountId,
     region,
     stageName: attributes("aws_api_gateway_stage").stage_name,
-    functions: new Map([[arn, signer]]),
+    functions: new Map(applied),
     throttling: {
       rateLimit: throttling.throttling_rate_limit,
       burstLimit: throttling.throttling_burst_limit,
@@ -100,7 +85,38 @@ export async function serveApplied(
     url: gateway.url,
     async stop() {
       await gateway.stop();
-      signer.stop();
+      for (const [, local] of applied) local.stop();
     },
   };
+}
+
+async function loadApplied(
+  { function_name, filename }: Attributes["aws_lambda_function"],
+  stackFolder: string,
+  moto: Moto,
+  region: string,
+): Promise<LocalFunction> {
+  const { Configuration } = JSON.parse(
+    await moto.ask("lambda", { path: `/2015-03-31/functions/${function_name}` }),
+  ) as DeployedFunction;
+  // moto gives no zip back: the one that Terraform read, if moto got the same.
+  const zip = readFileSync(join(stackFolder, filename));
+  if (createHash("sha256").update(zip).digest("base64") !== Configuration.CodeSha256) {
+    throw new Error(`moto got another zip than ${filename}.`);
+  }
+  return loadFunction({
+    zip,
+    handler: Configuration.Handler,
+    timeoutSeconds: Configuration.Timeout,
+    environment: {
+      ...Configuration.Environment.Variables,
+      // Lambda's own, and where S3 and SQS are.
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: FAKE_KEYS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: FAKE_KEYS.secretAccessKey,
+      AWS_SESSION_TOKEN: "testing",
+      AWS_ENDPOINT_URL_S3: moto.url,
+      AWS_ENDPOINT_URL_SQS: moto.url,
+    },
+  });
 }
