@@ -27,8 +27,8 @@ export const DESCRIPTIONS: ReadonlyMap<fields.Field, string> = new Map([
   [fields.KEY, "The whole key, as the signer answered it or the queue announced it."],
   [
     fields.CLIENT_TOKEN,
-    "The UUID of the key, chosen by you: who asks again with it gets the same key, not a second message. It has to " +
-      "be random (version 4), since whoever knows the key may use it. On putObject, say if_none_match too.",
+    "The UUID of the key, chosen by you: who asks again with it gets the same key, by which a second message is " +
+      "known. It has to be random (version 4), since whoever knows the key may use it. putObject wants if_none_match too.",
   ],
   [
     fields.BODY,
