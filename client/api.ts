@@ -1,0 +1,178 @@
+import { type Signer, signedHeaders } from "../functions/send-message/signed-headers";
+import { HttpError, TweedleError } from "./errors";
+import { type Connections, close, connections, send, textOf } from "./http";
+import { type RetryOptions, retrying } from "./retry";
+
+/** What the API answers: where to send which request, until when. */
+export interface SignedUrl {
+  readonly object_key: string;
+  readonly method: string;
+  readonly url: string;
+  /** To be sent as they are: they are signed. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly expires_at: string;
+}
+
+export interface SignedParts extends Omit<SignedUrl, "url"> {
+  readonly parts: readonly { readonly part_number: number; readonly url: string }[];
+}
+
+/** Gives credentials, new ones where the old have ended: what the AWS SDK calls a provider. */
+export type CredentialProvider = () => Promise<Signer["credentials"]>;
+
+export interface ApiOptions {
+  /** Where the API is, with its stage: the stack's output api_url. */
+  readonly apiUrl: string;
+  /** Whose requests to sign where the stage asks for it. @default none: such a stage refuses */
+  readonly credentials?: CredentialProvider | undefined;
+  /** The region that requests are signed for. @default the API's host's, or AWS_REGION */
+  readonly region?: string | undefined;
+  readonly retry?: RetryOptions | undefined;
+  /** Connections to use, and to leave open. @default its own */
+  readonly connections?: Connections | undefined;
+}
+
+interface Operation {
+  readonly security?: readonly unknown[];
+  readonly requestBody?: { content: { "application/json": { schema: { $ref: string } } } };
+}
+
+/** The API's own description: https://spec.openapis.org/oas/v3.0.1 */
+interface Description {
+  readonly paths: Readonly<Record<string, { readonly post?: Operation }>>;
+  readonly components: {
+    readonly schemas: Readonly<
+      Record<string, { readonly properties?: Readonly<Record<string, { readonly maximum?: number }>> }>
+    >;
+  };
+}
+
+/** The API of one stage: asks it for URLs, and knows from its own description what the stage wants. */
+export class Api {
+  readonly connections: Connections;
+  readonly #url: URL;
+  readonly #options: ApiOptions;
+  #description: Promise<Description> | undefined;
+
+  /** @throws TweedleError where the URL is none */
+  constructor(options: ApiOptions) {
+    this.#options = options;
+    this.#url = parseApiUrl(options.apiUrl);
+    this.connections = options.connections ?? connections();
+  }
+
+  /** Whether the stage has an action. */
+  async has(action: string): Promise<boolean> {
+    return (await this.#describe()).paths[`/${action}`] !== undefined;
+  }
+
+  /** The largest payload that the stage takes in one action, in bytes. */
+  async maxContentLength(action: string): Promise<number> {
+    const { paths, components } = await this.#describe();
+    const schema = paths[`/${action}`]?.post?.requestBody?.content["application/json"].schema.$ref
+      .split("/")
+      .at(-1);
+    return components.schemas[schema ?? ""]?.properties?.["content_length"]?.maximum ?? Infinity;
+  }
+
+  /**
+   * Asks for a URL, or for what else an action does.
+   *
+   * @throws TweedleError Refused, with the API's own sentence, or Unavailable
+   */
+  async ask<Answer = SignedUrl>(action: string, fields: object, signal?: AbortSignal): Promise<Answer> {
+    const operation = (await this.#describe(signal)).paths[`/${action}`]?.post;
+    if (!operation) throw new TweedleError("Refused", `The API ${this.#url.href} has no ${action}.`);
+    return (await this.#call(
+      "POST",
+      `/${action}`,
+      fields,
+      Boolean(operation.security?.length),
+      signal,
+    )) as Answer;
+  }
+
+  /** Closes its connections, unless they were given. */
+  close(): void {
+    if (!this.#options.connections) close(this.connections);
+  }
+
+  async #describe(signal?: AbortSignal): Promise<Description> {
+    this.#description ??= this.#call(
+      "GET",
+      "/openapi.json",
+      undefined,
+      false,
+      signal,
+    ) as Promise<Description>;
+    try {
+      return await this.#description;
+    } catch (error) {
+      this.#description = undefined;
+      throw error;
+    }
+  }
+
+  async #call(method: string, path: string, fields: object | undefined, sign: boolean, signal?: AbortSignal) {
+    const url = new URL(this.#url);
+    url.pathname += path;
+    const body = fields && JSON.stringify(fields);
+    const { retry } = this.#options;
+    try {
+      const text = await retrying(
+        `${method} ${url.pathname}`,
+        async () => {
+          const headers = sign ? await this.#sign(url, body ?? "") : {};
+          const own = { ...headers, ...(body !== undefined && { "content-type": "application/json" }) };
+          const request = { method, url: url.href, headers: own, connections: this.connections, signal };
+          return await textOf(await send({ ...request, ...(body !== undefined && { body }) }));
+        },
+        { signal, retry },
+      );
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      if (error instanceof HttpError) {
+        throw new TweedleError("Refused", `${path.slice(1)}: ${error.message}`, { cause: error });
+      }
+      if (error instanceof SyntaxError) {
+        throw new TweedleError("Invalid", `${url.href} answers no JSON: is it the URL of a Tweedle API?`, {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+  }
+
+  async #sign(url: URL, body: string): Promise<Record<string, string>> {
+    const { credentials, region } = this.#options;
+    if (!credentials) {
+      throw new TweedleError(
+        "Invalid",
+        "This stage wants its requests signed: give AWS credentials that may call its API.",
+      );
+    }
+    const where = region ?? /\.execute-api\.([^.]+)\./.exec(url.host)?.[1] ?? process.env["AWS_REGION"];
+    if (!where) throw new TweedleError("Invalid", "Say the API's region, in AWS_REGION.");
+    return await signedHeaders(url, body, {
+      service: "execute-api",
+      region: where,
+      credentials: await credentials(),
+    });
+  }
+}
+
+function parseApiUrl(apiUrl: string): URL {
+  let url: URL;
+  try {
+    url = new URL(apiUrl);
+  } catch (error) {
+    throw new TweedleError("Invalid", `The API's URL must be one, not ${JSON.stringify(apiUrl)}.`, {
+      cause: error,
+    });
+  }
+  if (!["http:", "https:"].includes(url.protocol)) {
+    throw new TweedleError("Invalid", `The API's URL must begin with https://, not ${url.protocol}//.`);
+  }
+  url.pathname = url.pathname.replace(/\/+$/, "");
+  return url;
+}

@@ -1,0 +1,459 @@
+import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  type Message,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { Consumer as Poller } from "sqs-consumer";
+import { Api, type ApiOptions } from "../api";
+import { TweedleError } from "../errors";
+import { textOf } from "../http";
+import type { ProgressReport } from "../produce/progress";
+import { delayBefore, retrying, wait } from "../retry";
+import { SignedRequest } from "../signed-request";
+import { regionOf, sqsClient } from "../sqs";
+import { type Announcement, type Contents, type InlinePayload, contentsOf } from "./contents";
+import { Budget, download } from "./download";
+import { Duplicates } from "./duplicates";
+import { type Handler, type Payload, nameOf } from "./payload";
+import { Visibility } from "./visibility";
+
+export interface ConsumerOptions extends Omit<ApiOptions, "credentials"> {
+  /** The stack's output queue_url. */
+  readonly queueUrl: string;
+  readonly handler: Handler;
+  /** Messages that are handled at once. @default 4 */
+  readonly concurrency?: number | undefined;
+  /** Whether payloads stay in the bucket once they are handled. @default false */
+  readonly keep?: boolean | undefined;
+  /**
+   * How long a message is hidden from others between two heartbeats, in seconds: where this process dies, it comes
+   * again after that. @default the queue's own, 360 as the stack has it
+   */
+  readonly visibilityTimeoutSeconds?: number | undefined;
+  /** How long an empty queue is asked before the answer, in seconds, from 1 to 20. @default 20 */
+  readonly waitTimeSeconds?: number | undefined;
+  /** How soon a message that failed comes again, in seconds. @default 30 after the first receive, doubling up to 900, with jitter */
+  readonly retryDelaySeconds?: ((receiveCount: number) => number) | undefined;
+  /** Messages to take; then the consumer stops. @default no end */
+  readonly maxMessages?: number | undefined;
+  /** Whether to stop once the queue stays empty for `waitTimeSeconds` while nothing is being handled. @default false */
+  readonly stopWhenEmpty?: boolean | undefined;
+  /** How long `stop` waits for what is being handled, in seconds. @default 30 */
+  readonly graceSeconds?: number | undefined;
+  /** The client to poll with; its credentials sign the API's requests where a stage wants that. @default a new one, from the SDK's own configuration */
+  readonly sqs?: SQSClient | undefined;
+  /** Told how far each payload is. @default nobody */
+  readonly onProgress?: ((name: string, report: ProgressReport) => void) | undefined;
+  /** Told of what happens to each message. @default nobody */
+  readonly onEvent?: ((event: ConsumerEvent) => void) | undefined;
+}
+
+/** What happens to a message. */
+export type ConsumerEvent =
+  /** A payload is handled; its message is about to be deleted. */
+  | { readonly kind: "handled"; readonly payload: Omit<Payload, "body" | "signal">; readonly ms: number }
+  /** It was handled before, by this process. */
+  | { readonly kind: "duplicate"; readonly messageId: string; readonly key: string }
+  /** A message that tells of no payload is deleted: S3's own test. */
+  | { readonly kind: "ignored"; readonly messageId: string; readonly why: string }
+  /** It comes again after so many seconds, or becomes a dead letter: at once where trying again would not help. */
+  | {
+      readonly kind: "failed";
+      readonly messageId: string;
+      readonly key: string | undefined;
+      readonly receiveCount: number;
+      readonly error: Error;
+      readonly permanent: boolean;
+      readonly retryAfterSeconds: number;
+    }
+  /** Something beside the handling went wrong, and nothing is lost by it: a heartbeat, a delete, a poll. */
+  | { readonly kind: "trouble"; readonly what: string; readonly error: Error };
+
+/** Failures that another try does not change. S3's and the API's 403 is not one: it may be a matter of rights. */
+const PERMANENT: readonly string[] = ["Gone", "Invalid"];
+
+/** How long a handler has to end once it is told to, in milliseconds. */
+const LAST_WORDS_MS = 5000;
+
+/** Receives messages and hands out their payloads, until it is stopped. */
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #api: Api;
+  readonly #sqs: SQSClient;
+  readonly #duplicates = new Duplicates();
+  readonly #budget = new Budget();
+  readonly #handling = new Set<Promise<void>>();
+  /** Asks the handlers to end. */
+  readonly #ending = new AbortController();
+  readonly #ended: Promise<void>;
+  #end: { readonly resolve: () => void; readonly reject: (error: Error) => void } = {
+    resolve: () => undefined,
+    reject: () => undefined,
+  };
+  #poller: Poller | undefined;
+  #stopping: Promise<void> | undefined;
+  #visibilityTimeoutSeconds = 360;
+  #accepted = 0;
+  #troubles = 0;
+
+  /** @throws TweedleError Invalid, where an option cannot be used */
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+    const { sqs, queueUrl, region } = options;
+    checkOptions(options);
+    this.#sqs = sqs ?? sqsClient(queueUrl, region);
+    this.#api = new Api({
+      ...options,
+      region: region ?? regionOf(queueUrl),
+      credentials: () => this.#sqs.config.credentials(),
+    });
+    this.#ended = new Promise((resolve, reject) => {
+      this.#end = { resolve, reject };
+    });
+    this.#ended.catch(() => undefined);
+  }
+
+  /**
+   * Polls until {@link stop}, or what the options say.
+   *
+   * @returns once it has stopped
+   * @throws TweedleError Invalid, where the queue is not there or may not be read
+   */
+  async run(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+    await this.#ended;
+  }
+
+  /**
+   * Receives no more, and waits for what is being handled, as long as graceSeconds says. What is not done by then is
+   * told to end, and comes again.
+   */
+  async stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    await this.#stopping;
+  }
+
+  async #start(): Promise<void> {
+    const { queueUrl, visibilityTimeoutSeconds, waitTimeSeconds = 20, stopWhenEmpty } = this.#options;
+    this.#visibilityTimeoutSeconds = visibilityTimeoutSeconds ?? (await this.#queueVisibilityTimeout());
+    if (this.#stopping) return;
+    const poller = Poller.create({
+      queueUrl,
+      sqs: this.#sqs,
+      batchSize: this.#room(),
+      waitTimeSeconds,
+      visibilityTimeout: this.#visibilityTimeoutSeconds,
+      messageAttributeNames: ["All"],
+      messageSystemAttributeNames: ["All"],
+      shouldDeleteMessages: false,
+      suppressFifoWarning: true,
+      extendedAWSErrors: true,
+      // It has its own pause after some errors, and none after others.
+      authenticationErrorTimeout: 0,
+      preReceiveMessageCallback: () => this.#pauseAfterTrouble(),
+      // It asks for more once this resolves: as soon as there is room, and not once the slowest is done.
+      handleMessageBatch: async (messages) => {
+        this.#troubles = 0;
+        // What was on its way when it was stopped is for others.
+        if (this.#stopping)
+          await Promise.all(messages.map((message) => this.#visibilityOf(message).giveBack(0)));
+        else for (const message of messages) this.#accept(message);
+        await this.#waitForRoom();
+        return [];
+      },
+    });
+    poller.on("error", (error) => {
+      if (this.#stopping) return;
+      this.#troubles += 1;
+      this.#trouble("Polling the queue", error);
+    });
+    poller.on("empty", () => {
+      this.#troubles = 0;
+      if (stopWhenEmpty && this.#handling.size === 0) void this.stop();
+    });
+    this.#poller = poller;
+    poller.start();
+  }
+
+  /** Asked once, at the start: whoever may not read the queue is told at once. */
+  async #queueVisibilityTimeout(): Promise<number> {
+    const { queueUrl: QueueUrl } = this.#options;
+    const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["VisibilityTimeout"] });
+    try {
+      return Number((await this.#sqs.send(command)).Attributes?.VisibilityTimeout ?? 360);
+    } catch (error) {
+      throw new TweedleError("Invalid", `The queue ${QueueUrl} cannot be read: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #pauseAfterTrouble(): Promise<void> {
+    if (this.#troubles > 0)
+      await wait(delayBefore(this.#troubles + 3), this.#ending.signal).catch(() => undefined);
+  }
+
+  /** How many messages there is room for, at most what SQS gives at once. */
+  #room(): number {
+    const { concurrency = 4, maxMessages = Infinity } = this.#options;
+    return Math.min(10, concurrency - this.#handling.size, maxMessages - this.#accepted);
+  }
+
+  async #waitForRoom(): Promise<void> {
+    while (this.#room() <= 0 && !this.#stopping) {
+      if (this.#accepted >= (this.#options.maxMessages ?? Infinity)) {
+        void this.stop();
+        return;
+      }
+      await Promise.race(this.#handling);
+    }
+    if (!this.#stopping) this.#poller?.updateOption("batchSize", this.#room());
+  }
+
+  #accept(message: Message): void {
+    this.#accepted += 1;
+    const handling = this.#handle(message)
+      .catch((error: Error) => this.#trouble("Handling a message", error))
+      .finally(() => this.#handling.delete(handling));
+    this.#handling.add(handling);
+  }
+
+  async #handle(message: Message): Promise<void> {
+    const { MessageId: messageId = "" } = message;
+    const visibility = this.#visibilityOf(message);
+    const begun: Begun = {
+      message,
+      messageId,
+      receiveCount: Number(message.Attributes?.ApproximateReceiveCount ?? 1),
+    };
+    let contents: Contents;
+    try {
+      contents = contentsOf(message);
+    } catch (error) {
+      await this.#fail(begun, visibility, [{ key: undefined, error: error as Error }]);
+      return;
+    }
+    const failures = await this.#handleContents(contents, begun);
+    if (failures.length > 0) {
+      await this.#fail(begun, visibility, failures);
+      return;
+    }
+    await visibility.stop();
+    if (await this.#deleteMessage(begun)) await this.#deletePayloads(contents);
+  }
+
+  #visibilityOf(message: Message): Visibility {
+    return new Visibility(
+      this.#sqs,
+      this.#options.queueUrl,
+      message,
+      this.#visibilityTimeoutSeconds,
+      (error) => this.#trouble(`Changing when the message ${message.MessageId} shows`, error as Error),
+    );
+  }
+
+  /** @returns what failed; the others are done, and remembered */
+  async #handleContents(contents: Contents, begun: Begun): Promise<Failure[]> {
+    if (contents.kind === "nothing") {
+      this.#tell({ kind: "ignored", messageId: begun.messageId, why: contents.why });
+      return [];
+    }
+    const failures: Failure[] = [];
+    const tryTo = async (key: string | undefined, task: () => Promise<void>) => {
+      try {
+        await task();
+      } catch (error) {
+        failures.push({ key, error: error as Error });
+      }
+    };
+    if (contents.kind === "inline") {
+      const { payload } = contents;
+      await tryTo(payload.key, () =>
+        this.#handleOnce({ key: payload.key }, begun, () => this.#openInline(payload)),
+      );
+      return failures;
+    }
+    for (const object of contents.objects) {
+      if (object instanceof TweedleError) failures.push({ key: undefined, error: object });
+      else await tryTo(object.key, () => this.#handleOnce(object, begun, () => this.#openObject(object)));
+    }
+    return failures;
+  }
+
+  async #handleOnce(
+    identity: Pick<Announcement, "key"> & Partial<Announcement>,
+    begun: Begun,
+    open: () => Promise<Opened>,
+  ): Promise<void> {
+    const { key, versionId } = identity;
+    const { messageId, receiveCount } = begun;
+    const duplicate = await this.#duplicates.once(identity, async () => {
+      const startedAt = performance.now();
+      const { body, ...facts } = await open();
+      const { signal } = this.#ending;
+      const id = versionId === undefined ? key : `${key}@${versionId}`;
+      const payload: Payload = {
+        id,
+        key,
+        name: nameOf(key),
+        receiveCount,
+        messageId,
+        ...facts,
+        body,
+        signal,
+      };
+      try {
+        await this.#options.handler(payload);
+        // Whatever the handler made of it: bytes that were wrong are no delivery.
+        if (body.errored) throw body.errored;
+      } finally {
+        body.destroy();
+      }
+      const { body: _body, signal: _signal, ...told } = payload;
+      this.#tell({ kind: "handled", payload: told, ms: performance.now() - startedAt });
+    });
+    if (duplicate) this.#tell({ kind: "duplicate", messageId, key });
+  }
+
+  async #openObject(object: Announcement): Promise<Opened> {
+    const { retry, onProgress } = this.#options;
+    const context = { api: this.#api, budget: this.#budget, retry, signal: this.#ending.signal };
+    const name = nameOf(object.key);
+    return await download(
+      { ...context, ...(onProgress && { onProgress: (report) => onProgress(name, report) }) },
+      object,
+    );
+  }
+
+  async #openInline({ bytes, checksum, contentType, metadata }: InlinePayload): Promise<Opened> {
+    const is = createHash("sha256").update(bytes).digest("base64");
+    if (is !== checksum)
+      throw new TweedleError("Corrupt", `The payload's SHA-256 is ${is}, and should be ${checksum}.`);
+    const body = Readable.from(bytes.length > 0 ? [bytes] : [], { objectMode: false });
+    return await Promise.resolve({ size: bytes.length, contentType, metadata, verifiedBy: "SHA-256", body });
+  }
+
+  /** @returns whether it is gone: if not it comes again, is recognised, and deleted then */
+  async #deleteMessage({ message, messageId }: Begun): Promise<boolean> {
+    const { queueUrl: QueueUrl } = this.#options;
+    try {
+      await this.#sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
+      return true;
+    } catch (error) {
+      this.#trouble(`Deleting the message ${messageId}`, error as Error);
+      return false;
+    }
+  }
+
+  async #deletePayloads(contents: Contents): Promise<void> {
+    if (this.#options.keep || contents.kind !== "objects") return;
+    for (const object of contents.objects) {
+      if (object instanceof TweedleError) continue;
+      try {
+        await deleteObject(this.#api, object, this.#options);
+      } catch (error) {
+        this.#trouble(`Deleting ${object.key}, whose message is done`, error as Error);
+      }
+    }
+  }
+
+  async #fail(
+    { messageId, receiveCount }: Begun,
+    visibility: Visibility,
+    failures: readonly Failure[],
+  ): Promise<void> {
+    const permanent = failures.every(
+      ({ error }) => error instanceof TweedleError && PERMANENT.includes(error.code),
+    );
+    const { retryDelaySeconds = retryDelay } = this.#options;
+    // What will not work gets to the dead letters as fast as the queue allows; what was interrupted is for others.
+    const retryAfterSeconds =
+      permanent || this.#ending.signal.aborted ? 0 : Math.round(retryDelaySeconds(receiveCount));
+    for (const { key, error } of failures) {
+      this.#tell({ kind: "failed", messageId, key, receiveCount, error, permanent, retryAfterSeconds });
+    }
+    await visibility.giveBack(retryAfterSeconds);
+  }
+
+  async #stop(): Promise<void> {
+    const { graceSeconds = 30 } = this.#options;
+    // The poll that is under way ends at once. A message that was just then on its way shows again by itself.
+    this.#poller?.stop({ abort: true });
+    const all = () => Promise.allSettled(this.#handling);
+    const graceEnds = new AbortController();
+    await Promise.race([all(), wait(graceSeconds * 1000, graceEnds.signal).catch(() => undefined)]);
+    graceEnds.abort();
+    this.#ending.abort();
+    // A handler that does not listen cannot be stopped; its message stays hidden as long as this process lives.
+    await Promise.race([all(), wait(LAST_WORDS_MS)]);
+    this.#close();
+    this.#end.resolve();
+  }
+
+  #close(): void {
+    this.#api.close();
+    if (!this.#options.sqs) this.#sqs.destroy();
+  }
+
+  #trouble(what: string, error: Error): void {
+    this.#tell({ kind: "trouble", what, error });
+  }
+
+  #tell(event: ConsumerEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+interface Begun {
+  readonly message: Message;
+  readonly messageId: string;
+  readonly receiveCount: number;
+}
+
+interface Failure {
+  readonly key: string | undefined;
+  readonly error: Error;
+}
+
+type Opened = Pick<Payload, "size" | "contentType" | "metadata" | "verifiedBy" | "body">;
+
+/** 30 s after the first receive, doubling up to a quarter of an hour, and up to as much again: an outage should not make dead letters. */
+const retryDelay = (receiveCount: number): number =>
+  Math.min(900, 30 * 2 ** (receiveCount - 1)) * (1 + Math.random());
+
+/** Deletes a payload, of a version only that. */
+export async function deleteObject(
+  api: Api,
+  { key, versionId }: Pick<Announcement, "key" | "versionId">,
+  { retry }: Pick<ApiOptions, "retry">,
+): Promise<void> {
+  const fields = { object_key: key, ...(versionId !== undefined && { version_id: versionId }) };
+  const request = new SignedRequest(api.connections, () => api.ask("deleteObject", fields));
+  await retrying(`Deleting ${key}`, async () => textOf(await request.send()), { retry });
+}
+
+function checkOptions(options: ConsumerOptions): void {
+  const ranges = {
+    concurrency: [1, 1000],
+    visibilityTimeoutSeconds: [1, 43_200],
+    waitTimeSeconds: [1, 20],
+    maxMessages: [1, Number.MAX_SAFE_INTEGER],
+    graceSeconds: [0, 43_200],
+  } as const;
+  for (const [option, [least, most]] of Object.entries(ranges)) {
+    const value = options[option as keyof typeof ranges];
+    if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) continue;
+    throw new TweedleError(
+      "Invalid",
+      `${option} must be a whole number from ${least} to ${most}, not ${value}.`,
+    );
+  }
+}

@@ -1,0 +1,32 @@
+import { Readable } from "node:stream";
+import type { VerifiedBy } from "./verify";
+
+/** What a handler gets. */
+export interface Payload {
+  /** The same for every delivery of this payload, and of no other: what makes a handler idempotent. */
+  readonly id: string;
+  /** input/<UUID>/<name> */
+  readonly key: string;
+  /** What its producer calls it. It may hold slashes, and is of the producer's choosing. */
+  readonly name: string;
+  /** In bytes. */
+  readonly size: number;
+  /** The media type that the producer said, if any. */
+  readonly contentType: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** How often its message has been received, this time included. More than 1: it may have been handled before. */
+  readonly receiveCount: number;
+  readonly messageId: string;
+  /** By what the bytes are verified, before the last of them are handed out. */
+  readonly verifiedBy: VerifiedBy;
+  /** The payload. It ends with an error where it cannot be had whole and right; what was done with it must not count then. */
+  readonly body: Readable;
+  /** Asks the handler to end: the consumer is stopping and does not wait any longer. */
+  readonly signal: AbortSignal;
+}
+
+/** Handles a payload. Once it resolves, the message is deleted and then the payload; if it rejects, both come again. */
+export type Handler = (payload: Payload) => Promise<void> | void;
+
+/** What follows the prefix and the UUID. */
+export const nameOf = (key: string): string => key.split("/").slice(2).join("/");

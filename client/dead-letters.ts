@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { S3Client } from "@aws-sdk/client-s3";
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  ListMessageMoveTasksCommand,
+  type Message,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  type SQSClient,
+  StartMessageMoveTaskCommand,
+} from "@aws-sdk/client-sqs";
+import { type Announcement, type Contents, contentsOf } from "./consume/contents";
+import { TweedleError } from "./errors";
+import { findObject } from "./objects";
+
+/** How long letters are hidden while somebody looks at them, in seconds. */
+const LOOK_SECONDS = 120;
+
+export interface DeadLettersOptions {
+  readonly sqs: SQSClient;
+  /** The stack's output dead_letter_queue_url. */
+  readonly deadLetterQueueUrl: string;
+  /** The stack's output queue_url: where letters are sent back to. */
+  readonly queueUrl: string;
+}
+
+/** A message that its consumers could not handle. */
+export interface DeadLetter {
+  readonly messageId: string;
+  /** When it was first sent. */
+  readonly sentAt: Date;
+  readonly receiveCount: number;
+  readonly body: string;
+  /** What it is about; the reason, where it cannot be read. */
+  readonly contents: Contents | TweedleError;
+  readonly message: Message;
+}
+
+/** The dead letters of a queue, for somebody who decides about them. */
+export class DeadLetters {
+  readonly #options: DeadLettersOptions;
+  readonly #held = new Map<string, DeadLetter>();
+
+  constructor(options: DeadLettersOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Receives what there is, and hides it from others until {@link release}.
+   *
+   * @param limit how many at most
+   */
+  async receive(limit: number): Promise<DeadLetter[]> {
+    const { sqs, deadLetterQueueUrl: QueueUrl } = this.#options;
+    for (let empty = 0; empty < 2 && this.#held.size < limit;) {
+      const { Messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl,
+          MaxNumberOfMessages: Math.min(10, limit - this.#held.size),
+          // A short one asks some of SQS's machines only.
+          WaitTimeSeconds: 1,
+          VisibilityTimeout: LOOK_SECONDS,
+          MessageAttributeNames: ["All"],
+          MessageSystemAttributeNames: ["All"],
+        }),
+      );
+      for (const message of Messages) this.#held.set(message.MessageId ?? "", letterOf(message));
+      empty = Messages.length === 0 ? empty + 1 : 0;
+    }
+    return [...this.#held.values()].toSorted((a, b) => a.sentAt.getTime() - b.sentAt.getTime());
+  }
+
+  /** Sends a letter back to its queue, as a new message, and deletes it here. In that order: it may come twice, and not never. */
+  async redrive({ messageId, message }: DeadLetter): Promise<void> {
+    const { sqs, queueUrl: QueueUrl } = this.#options;
+    const { Body, MessageAttributes } = message;
+    await sqs.send(
+      new SendMessageCommand({
+        QueueUrl,
+        MessageBody: Body,
+        ...(MessageAttributes && { MessageAttributes }),
+      }),
+    );
+    await this.#delete(messageId, message);
+  }
+
+  async drop({ messageId, message }: DeadLetter): Promise<void> {
+    await this.#delete(messageId, message);
+  }
+
+  /**
+   * Sends all letters back, by a task that SQS runs.
+   *
+   * @param onProgress told how many have been moved so far
+   * @returns how many
+   */
+  async redriveAll(onProgress?: (moved: number, of: number) => void): Promise<number> {
+    const { sqs, deadLetterQueueUrl: QueueUrl } = this.#options;
+    const { Attributes } = await sqs.send(
+      new GetQueueAttributesCommand({
+        QueueUrl,
+        AttributeNames: ["QueueArn", "ApproximateNumberOfMessages"],
+      }),
+    );
+    const SourceArn = Attributes?.QueueArn ?? "";
+    // SQS does not begin a task for an empty queue.
+    if (Attributes?.ApproximateNumberOfMessages === "0") return 0;
+    await sqs.send(new StartMessageMoveTaskCommand({ SourceArn }));
+    for (;;) {
+      const { Results: [task] = [] } = await sqs.send(
+        new ListMessageMoveTasksCommand({ SourceArn, MaxResults: 1 }),
+      );
+      const moved = task?.ApproximateNumberOfMessagesMoved ?? 0;
+      onProgress?.(moved, task?.ApproximateNumberOfMessagesToMove ?? moved);
+      if (task?.Status === "COMPLETED") return moved;
+      if (task?.Status !== "RUNNING") {
+        throw new TweedleError(
+          "Unavailable",
+          `SQS stopped the redrive: ${task?.FailureReason ?? task?.Status ?? "no task"}.`,
+        );
+      }
+      await sleep(500);
+    }
+  }
+
+  /** Shows the letters to others again that are still there. */
+  async release(): Promise<void> {
+    const { sqs, deadLetterQueueUrl: QueueUrl } = this.#options;
+    const letters = [...this.#held.values()];
+    this.#held.clear();
+    while (letters.length > 0) {
+      const Entries = letters.splice(0, 10).map(({ message }, index) => ({
+        Id: String(index),
+        ReceiptHandle: message.ReceiptHandle ?? "",
+        VisibilityTimeout: 0,
+      }));
+      await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }));
+    }
+  }
+
+  async #delete(messageId: string, { ReceiptHandle }: Message): Promise<void> {
+    const { sqs, deadLetterQueueUrl: QueueUrl } = this.#options;
+    await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+    this.#held.delete(messageId);
+  }
+}
+
+function letterOf(message: Message): DeadLetter {
+  const { MessageId = "", Body = "", Attributes = {} } = message;
+  return {
+    messageId: MessageId,
+    sentAt: new Date(Number(Attributes.SentTimestamp)),
+    receiveCount: Number(Attributes.ApproximateReceiveCount),
+    body: Body,
+    contents: tryContents(message),
+    message,
+  };
+}
+
+function tryContents(message: Message): Contents | TweedleError {
+  try {
+    return contentsOf(message);
+  } catch (error) {
+    if (error instanceof TweedleError) return error;
+    throw error;
+  }
+}
+
+/** The objects that a letter names. */
+export const objectsOf = ({ contents }: DeadLetter): Announcement[] =>
+  contents instanceof TweedleError || contents.kind !== "objects"
+    ? []
+    : contents.objects.filter((object): object is Announcement => !(object instanceof TweedleError));
+
+/** Whether all payloads of a letter are still there; undefined where that cannot be said. */
+export async function payloadExists(letter: DeadLetter, s3: S3Client): Promise<boolean | undefined> {
+  const { contents } = letter;
+  if (!(contents instanceof TweedleError) && contents.kind === "inline") return true;
+  const objects = objectsOf(letter);
+  if (objects.length === 0) return undefined;
+  const found = await Promise.all(objects.map(({ bucket, key }) => findObject(s3, bucket, key)));
+  return found.every((object) => object !== undefined);
+}

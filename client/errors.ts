@@ -1,0 +1,53 @@
+/** What went wrong, in a word that a program can ask for. */
+export type ErrorCode =
+  /** What was given cannot be used: a name, a file, an option. */
+  | "Invalid"
+  /** The API, S3 or SQS refuses it, and would again. */
+  | "Refused"
+  /** The payload is not there any more. */
+  | "Gone"
+  /** What arrived is not what was sent: another length or digest. */
+  | "Corrupt"
+  /** It failed again and again; later it may work. */
+  | "Unavailable"
+  /** Somebody asked for it to end. */
+  | "Interrupted";
+
+/** A failure that the caller can do something about. Its message is one line that says what; `cause` says why. */
+export class TweedleError extends Error {
+  override readonly name = "TweedleError";
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** An answer that says no: from the API in its JSON, from S3 in its XML. */
+export class HttpError extends Error {
+  override readonly name = "HttpError";
+
+  constructor(
+    readonly status: number,
+    /** S3's or the API's word for it: AccessDenied, SlowDown. Empty where the answer has none. */
+    readonly code: string,
+    message: string,
+    /** How long the server asks to be left alone, in seconds. */
+    readonly retryAfter?: number,
+  ) {
+    super(message);
+  }
+}
+
+/** A failure that a later try mends although its kind is not transient: a URL that has ended, of which a new one is signed. */
+export class TransientError extends Error {
+  override readonly name = "TransientError";
+}
+
+/** @throws TweedleError Interrupted, where somebody asked for an end */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new TweedleError("Interrupted", "Interrupted.", { cause: signal.reason });
+}

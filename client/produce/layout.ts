@@ -1,0 +1,54 @@
+import { LIMITS } from "../../functions/sign-url/limits";
+import { TweedleError } from "../errors";
+
+const MIB = 1024 ** 2;
+/** S3's least for a part that is not the last. */
+export const MIN_PART_BYTES = 5 * MIB;
+/** Parts of one size, before the next are twice as large: where nobody knows how much is to come. */
+const PARTS_A_SIZE = 1000;
+
+/** The metadata that tells a consumer where the parts of a payload end, so that it can check their digests. */
+export const LAYOUT_METADATA = "tweedle-part-bytes";
+
+/**
+ * How a payload is cut into parts: all of one size, or growing where the payload's size is not known, so that
+ * 10,000 parts suffice.
+ */
+export class Layout {
+  private constructor(
+    private readonly partBytes: number,
+    private readonly grows: boolean,
+  ) {}
+
+  /**
+   * @param size what is to be sent, in bytes
+   * @param partBytes what a part should have; it is made larger where 10,000 would not suffice
+   */
+  static ofSize(size: number, partBytes: number): Layout {
+    const least = Math.ceil(size / LIMITS.partsPerUpload / MIB) * MIB;
+    return new Layout(Math.max(partBytes, least), false);
+  }
+
+  /** Of a payload whose size is not known: up to 8 TB with parts that begin at 8 MiB. */
+  static growing(partBytes: number): Layout {
+    return new Layout(partBytes, true);
+  }
+
+  /** @throws TweedleError Invalid, where that is none */
+  static parse(text: string): Layout {
+    const [, bytes = "", growing] = /^([1-9]\d{0,12})(\+?)$/.exec(text) ?? [];
+    if (!bytes) throw new TweedleError("Invalid", `${JSON.stringify(text)} is no layout of parts.`);
+    return new Layout(Number(bytes), growing === "+");
+  }
+
+  /** The size of a part, unless it is the last, in bytes. @param number from 1 */
+  sizeOf(number: number): number {
+    const doublings = this.grows ? Math.floor((number - 1) / PARTS_A_SIZE) : 0;
+    return Math.min(this.partBytes * 2 ** doublings, LIMITS.putBytes);
+  }
+
+  /** As the payload's metadata says it: 33554432, or 8388608+ for parts that grow. */
+  toString(): string {
+    return `${this.partBytes}${this.grows ? "+" : ""}`;
+  }
+}

@@ -1,0 +1,190 @@
+import type { Readable } from "node:stream";
+import type { SignedParts } from "../api";
+import { HttpError, TweedleError } from "../errors";
+import { parseXml, textOf, throwIfError } from "../http";
+import { mayHaveWorked, retrying } from "../retry";
+import { EXPIRES_IN, SignedRequest } from "../signed-request";
+import type { Context, Fields } from "./context";
+import type { Part } from "./parts";
+import { digestOf } from "./source";
+
+/** An upload in parts that S3 knows. */
+export interface Upload {
+  readonly key: string;
+  readonly uploadId: string;
+}
+
+/** A part that has arrived. */
+export interface UploadedPart {
+  readonly number: number;
+  readonly size: number;
+  readonly eTag: string;
+  /** SHA-256 in base64. */
+  readonly checksum: string;
+}
+
+/** Begins an upload. Where the answer is lost another is begun; S3 drops the first one after a day. */
+export async function createUpload({ api, retry, signal }: Context, fields: Fields): Promise<Upload> {
+  let key = "";
+  const request = new SignedRequest(api.connections, async () => {
+    const signed = await api.ask(
+      "createMultipartUpload",
+      { ...fields, checksum_algorithm: "SHA256", expires_in: EXPIRES_IN },
+      signal,
+    );
+    key = signed.object_key;
+    return signed;
+  });
+  return await retrying(
+    "Beginning an upload",
+    async () => {
+      const answer = parseXml(await textOf(await request.send({ signal })));
+      const { UploadId } = (answer["InitiateMultipartUploadResult"] ?? {}) as { UploadId?: string };
+      if (!UploadId) throw new TweedleError("Refused", "S3 answered no upload id.");
+      return { key, uploadId: UploadId };
+    },
+    { signal, retry },
+  );
+}
+
+/** Puts one part, with its length and digest signed. */
+export async function uploadPart(
+  { api, progress, retry, signal }: Context,
+  { key, uploadId }: Upload,
+  { number, source, start, end }: Part,
+): Promise<UploadedPart> {
+  const checksum = (await digestOf(source, start, end, signal)).toString("base64");
+  const request = new SignedRequest(api.connections, async () => {
+    const fields = {
+      object_key: key,
+      upload_id: uploadId,
+      part_numbers: [number],
+      content_length: end - start,
+      checksum_sha256: checksum,
+      expires_in: EXPIRES_IN,
+    };
+    const { parts, ...signed } = await api.ask<SignedParts>("uploadPart", fields, signal);
+    return { ...signed, url: parts[0]?.url ?? "" };
+  });
+  return await retrying(
+    `Putting part ${number}`,
+    () =>
+      progress.attempt(async (sent) => {
+        const body = (): Readable => sent(source.read(start, end));
+        const response = await request.send({ body, signal });
+        await textOf(response);
+        const { etag } = response.headers;
+        if (!etag) throw new TweedleError("Refused", `S3 answered no ETag for part ${number}.`);
+        return { number, size: end - start, eTag: etag, checksum };
+      }),
+    { signal, retry },
+  );
+}
+
+/** The parts of an upload that have arrived; undefined where S3 does not know it any more. */
+export async function listParts(
+  { api, retry, signal }: Context,
+  { key, uploadId }: Upload,
+): Promise<UploadedPart[] | undefined> {
+  const parts: UploadedPart[] = [];
+  for (let marker = 0; ;) {
+    const fields = {
+      object_key: key,
+      upload_id: uploadId,
+      part_number_marker: marker,
+      expires_in: EXPIRES_IN,
+    };
+    const request = new SignedRequest(api.connections, () => api.ask("listParts", fields, signal));
+    let page: ListPartsResult;
+    try {
+      const text = await retrying("Listing parts", async () => textOf(await request.send({ signal })), {
+        signal,
+        retry,
+      });
+      page = parseXml(text)["ListPartsResult"] ?? {};
+    } catch (error) {
+      if (isNoSuchUpload(error)) return undefined;
+      throw error;
+    }
+    for (const { PartNumber, Size, ETag, ChecksumSHA256 = "" } of page.Part ?? []) {
+      parts.push({ number: Number(PartNumber), size: Number(Size), eTag: ETag, checksum: ChecksumSHA256 });
+    }
+    const next = Number(page.NextPartNumberMarker);
+    if (page.IsTruncated !== "true" || !(next > marker)) return parts;
+    marker = next;
+  }
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html */
+interface ListPartsResult {
+  readonly IsTruncated?: string;
+  readonly NextPartNumberMarker?: string;
+  readonly Part?: readonly {
+    readonly PartNumber: string;
+    readonly Size: string;
+    readonly ETag: string;
+    readonly ChecksumSHA256?: string;
+  }[];
+}
+
+/**
+ * Makes the parts one object, which announces it. Tried again after an answer that was lost, S3 says that the
+ * object is there, or that the upload is not: both mean that the first try did it.
+ *
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+ *
+ * @param mayBeDone whether an earlier process may have completed it
+ */
+export async function completeUpload(
+  { api, retry, signal }: Context,
+  { key, uploadId }: Upload,
+  parts: readonly UploadedPart[],
+  mayBeDone = false,
+): Promise<void> {
+  let ambiguous = mayBeDone;
+  const fields = {
+    object_key: key,
+    upload_id: uploadId,
+    content_length: parts.reduce((sum, { size }) => sum + size, 0),
+    if_none_match: "*",
+    expires_in: EXPIRES_IN,
+  };
+  const request = new SignedRequest(api.connections, () =>
+    api.ask("completeMultipartUpload", fields, signal),
+  );
+  const listed = parts.map(
+    ({ number, eTag, checksum }) =>
+      `<Part><PartNumber>${number}</PartNumber><ETag>${eTag}</ETag><ChecksumSHA256>${checksum}</ChecksumSHA256></Part>`,
+  );
+  const body = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${listed.join("")}</CompleteMultipartUpload>`;
+  await retrying(
+    "Completing the upload",
+    async () => {
+      try {
+        throwIfError(await textOf(await request.send({ body: () => body, signal })));
+      } catch (error) {
+        if (ambiguous && isAlreadyDone(error)) return;
+        ambiguous ||= mayHaveWorked(error);
+        throw error;
+      }
+    },
+    { signal, retry },
+  );
+}
+
+const isNoSuchUpload = (error: unknown) => error instanceof HttpError && error.status === 404;
+const isAlreadyDone = (error: unknown) =>
+  isNoSuchUpload(error) || (error instanceof HttpError && error.status === 412);
+
+/** Gives an upload up: S3 drops its parts. It is tried a little; after a day S3 does it by itself. */
+export async function abortUpload({ api }: Context, { key, uploadId }: Upload): Promise<void> {
+  const fields = { object_key: key, upload_id: uploadId };
+  const request = new SignedRequest(api.connections, () => api.ask("abortMultipartUpload", fields));
+  try {
+    await retrying("Giving the upload up", async () => textOf(await request.send()), {
+      retry: { maxAttempts: 3 },
+    });
+  } catch (error) {
+    if (!isNoSuchUpload(error)) throw error;
+  }
+}

@@ -1,0 +1,130 @@
+import { randomUUID } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { LIMITS } from "../../functions/sign-url/limits";
+import { TweedleError } from "../errors";
+import type { Layout } from "./layout";
+import { type Source, chunkSource, isSource, openFile } from "./source";
+
+/** Some bytes of a payload that go up as one part. */
+export interface Part {
+  /** From 1. */
+  readonly number: number;
+  readonly source: Source;
+  /** Where in the source it begins and ends. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Parts of a stream up to this size wait in memory, larger ones in a file, in bytes. */
+const MEMORY_PART_BYTES = 8 * 1024 ** 2;
+
+/** The parts of what can be read anywhere. */
+export function* partsOf(source: Source, layout: Layout): Generator<Part> {
+  let start = 0;
+  for (let number = 1; start < source.size; number += 1) {
+    const end = Math.min(start + layout.sizeOf(number), source.size);
+    yield { number, source: { ...source, close: () => Promise.resolve() }, start, end };
+    start = end;
+  }
+}
+
+/** A stream that is read in pieces of wanted sizes, each only when it is asked for. */
+export class Pieces {
+  readonly #chunks: AsyncIterator<Uint8Array | string>;
+  #rest: Buffer = Buffer.alloc(0);
+  #ended = false;
+
+  readonly #interrupted: Promise<never>;
+
+  constructor(
+    private readonly stream: AsyncIterable<Uint8Array | string>,
+    signal?: AbortSignal,
+  ) {
+    this.#chunks = stream[Symbol.asyncIterator]();
+    this.#interrupted = new Promise((_, reject) => {
+      const interrupt = () => reject(new TweedleError("Interrupted", "Interrupted."));
+      if (signal?.aborted) interrupt();
+      signal?.addEventListener("abort", interrupt, { once: true });
+    });
+    this.#interrupted.catch(() => undefined);
+  }
+
+  /** The next bytes, at most so many. Fewer mean that there are no more. */
+  async *take(bytes: number): AsyncGenerator<Buffer> {
+    let missing = bytes;
+    while (missing > 0) {
+      if (this.#rest.length === 0 && !(await this.#fill())) return;
+      const chunk = this.#rest.subarray(0, missing);
+      this.#rest = this.#rest.subarray(chunk.length);
+      missing -= chunk.length;
+      if (chunk.length > 0) yield chunk;
+    }
+  }
+
+  /** Reads no more: whoever writes is told. A read that is under way is not waited for: it may never end. */
+  close(): void {
+    if (this.stream instanceof Readable) this.stream.destroy();
+    else if (!this.#ended) this.#chunks.return?.().catch(() => undefined);
+    this.#ended = true;
+  }
+
+  async #fill(): Promise<boolean> {
+    if (this.#ended) return false;
+    const { done, value } = await Promise.race([this.#chunks.next(), this.#interrupted]);
+    this.#ended = Boolean(done);
+    if (!done) this.#rest = asBuffer(value);
+    return !done;
+  }
+}
+
+function asBuffer(chunk: Uint8Array | string): Buffer {
+  if (typeof chunk === "string") return Buffer.from(chunk);
+  if (chunk instanceof Uint8Array) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  throw new TweedleError("Invalid", `A stream must give bytes or text, not ${typeof chunk}.`);
+}
+
+/** The next part of a stream; none at its end. Its source is to be closed. */
+export async function nextPart(pieces: Pieces, layout: Layout, number: number): Promise<Part | undefined> {
+  if (number > LIMITS.partsPerUpload) {
+    throw new TweedleError(
+      "Invalid",
+      "The stream is too long for its parts: say its size before (--expected-size).",
+    );
+  }
+  const bytes = layout.sizeOf(number);
+  const source = await (bytes <= MEMORY_PART_BYTES ? inMemory : inFile)(pieces, bytes);
+  if (source.size > 0) return { number, source, start: 0, end: source.size };
+  await source.close();
+  return undefined;
+}
+
+async function inMemory(pieces: Pieces, bytes: number): Promise<Source> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of pieces.take(bytes)) {
+    chunks.push(chunk);
+    size += chunk.length;
+  }
+  return chunkSource(chunks, size);
+}
+
+async function inFile(pieces: Pieces, bytes: number): Promise<Source> {
+  const path = join(tmpdir(), `tweedle-part-${randomUUID()}`);
+  try {
+    await pipeline(
+      Readable.from(pieces.take(bytes), { objectMode: false }),
+      createWriteStream(path, { mode: 0o600 }),
+    );
+    const opened = await openFile(path);
+    if (!isSource(opened)) throw new Error(`${path} is no file any more.`);
+    return opened;
+  } finally {
+    // It stays readable as long as it is open, and a killed process leaves nothing behind.
+    await rm(path, { force: true });
+  }
+}

@@ -1,0 +1,222 @@
+import { basename } from "node:path";
+import { contentType as contentTypeOf } from "mime-types";
+import { NAME } from "../../functions/sign-url/fields";
+import { isName } from "../../functions/sign-url/keys";
+import { LIMITS } from "../../functions/sign-url/limits";
+import { Api, type ApiOptions } from "../api";
+import { TweedleError, throwIfAborted } from "../errors";
+import type { Context, Fields, Produced } from "./context";
+import { defaultStateDirectory } from "./journal";
+import { Layout, MIN_PART_BYTES } from "./layout";
+import { type Part, Pieces, nextPart, partsOf } from "./parts";
+import { type OnProgress, Progress } from "./progress";
+import { putObject } from "./put-object";
+import { sendMessage } from "./send-message";
+import { type FileSource, type Source, chunkSource, isSource, openFile } from "./source";
+import { resumableUpload, upload } from "./upload";
+
+const MIB = 1024 ** 2;
+
+export interface ProducerOptions extends ApiOptions {
+  /**
+   * Payloads up to this size travel in the queue's message itself, if the whole message fits there (256 KiB), in
+   * bytes. 0 for never. @default 262,144
+   */
+  readonly inlineThresholdBytes?: number | undefined;
+  /** Payloads up to this size go up in one request, larger ones in parts, in bytes. @default 64 MiB */
+  readonly multipartThresholdBytes?: number | undefined;
+  /**
+   * The size of a part, in bytes, at least 5 MiB; larger where 10,000 would not suffice.
+   * @default 32 MiB; of a stream 8 MiB, which are held in memory
+   */
+  readonly partSizeBytes?: number | undefined;
+  /** Parts that go up at once. @default 4 */
+  readonly concurrency?: number | undefined;
+  /** Where notes on uploads are kept, for `resume`. @default $XDG_STATE_HOME/tweedle, or ~/.local/state/tweedle */
+  readonly stateDirectory?: string | undefined;
+}
+
+export interface ProduceOptions {
+  /** What the payload is called; it ends its key. @default the file's name, or "payload" */
+  readonly name?: string | undefined;
+  /** The media type. @default what the name's ending stands for */
+  readonly contentType?: string | undefined;
+  /** At most 2 KB: names of a-z, 0-9, ".", "_" and "-", values of printable ASCII. @default none */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Goes on with an interrupted upload of the same file, and notes down what the next one needs to go on with this.
+   * Without it, an upload in parts that fails is given up: S3 drops its parts. Files only. @default false
+   */
+  readonly resume?: boolean | undefined;
+  /** How much a stream will give at most, in bytes: its parts are cut so that they suffice. @default enough for 8 TB */
+  readonly expectedSizeBytes?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** A file's path, bytes in memory, or bytes as they come. */
+export type Input = string | Uint8Array | AsyncIterable<Uint8Array | string>;
+
+const DEFAULTS = {
+  inlineThresholdBytes: 256 * 1024,
+  multipartThresholdBytes: 64 * MIB,
+  concurrency: 4,
+  partSizeBytes: 32 * MIB,
+  streamPartBytes: 8 * MIB,
+} as const;
+
+/** Sends payloads. It holds connections, so one is made for many payloads. */
+export class Producer {
+  readonly #api: Api;
+  readonly #options: ProducerOptions;
+
+  /** @throws TweedleError Invalid, where an option cannot be used */
+  constructor(options: ProducerOptions) {
+    const { inlineThresholdBytes, multipartThresholdBytes, partSizeBytes, concurrency } = options;
+    checkWhole("concurrency", concurrency, 1, 64);
+    checkWhole("partSizeBytes", partSizeBytes, MIN_PART_BYTES, LIMITS.putBytes);
+    checkWhole("multipartThresholdBytes", multipartThresholdBytes, 0, LIMITS.putBytes);
+    checkWhole("inlineThresholdBytes", inlineThresholdBytes, 0, Number.MAX_SAFE_INTEGER);
+    this.#options = options;
+    this.#api = new Api(options);
+  }
+
+  /**
+   * Sends a payload. Resolves once S3, or the queue, has it for good.
+   *
+   * A retry whose answer was lost leads to no second message, and memory does not grow with the payload.
+   *
+   * @throws TweedleError that says what to change, or what failed
+   */
+  async produce(input: Input, options: ProduceOptions = {}): Promise<Produced> {
+    throwIfAborted(options.signal);
+    const fields = fieldsOf(input, options);
+    if (input instanceof Uint8Array) {
+      const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
+      return await this.#produceSource(chunkSource([bytes], bytes.length), fields, options);
+    }
+    if (typeof input !== "string") return await this.#produceStream(input, fields, options);
+    const opened = await openFile(input);
+    try {
+      return isSource(opened)
+        ? await this.#produceSource(opened, fields, options, opened)
+        : await this.#produceStream(opened.createReadStream({ autoClose: false }), fields, options);
+    } finally {
+      await opened.close();
+    }
+  }
+
+  /** Closes its connections. */
+  close(): void {
+    this.#api.close();
+  }
+
+  async #produceSource(
+    source: Source,
+    fields: Fields,
+    options: ProduceOptions,
+    file?: FileSource,
+  ): Promise<Produced> {
+    const { size } = source;
+    const {
+      inlineThresholdBytes = DEFAULTS.inlineThresholdBytes,
+      multipartThresholdBytes = DEFAULTS.multipartThresholdBytes,
+      partSizeBytes = DEFAULTS.partSizeBytes,
+      stateDirectory = defaultStateDirectory(),
+      apiUrl,
+    } = this.#options;
+    const context = this.#context(size, options);
+    if (size <= inlineThresholdBytes) {
+      const produced = await sendMessage(context, source, fields);
+      if (produced) return produced;
+    }
+    if (size <= multipartThresholdBytes) return await putObject(context, source, fields);
+    await this.#refuseTooLarge(size, fields);
+    const layout = Layout.ofSize(size, partSizeBytes);
+    context.progress.totalParts = Math.ceil(size / layout.sizeOf(1));
+    if (file && options.resume) {
+      return await resumableUpload(context, file, fields, layout, { stateDirectory, apiUrl });
+    }
+    return await upload(context, partsOf(source, layout), fields, layout);
+  }
+
+  /** A stream that ends within its first part goes whole, any other in parts. */
+  async #produceStream(
+    stream: AsyncIterable<Uint8Array | string>,
+    fields: Fields,
+    options: ProduceOptions,
+  ): Promise<Produced> {
+    const { expectedSizeBytes } = options;
+    const partBytes = this.#options.partSizeBytes ?? DEFAULTS.streamPartBytes;
+    const layout = expectedSizeBytes
+      ? Layout.ofSize(expectedSizeBytes, partBytes)
+      : Layout.growing(partBytes);
+    const pieces = new Pieces(stream, options.signal);
+    try {
+      const first = await nextPart(pieces, layout, 1);
+      if (!first) return await this.#produceSource(chunkSource([], 0), fields, options);
+      if (first.end === layout.sizeOf(1)) {
+        const context = this.#context(undefined, options);
+        return await upload(context, this.#streamParts(first, pieces, layout, fields), fields, layout);
+      }
+      try {
+        return await this.#produceSource(first.source, fields, options);
+      } finally {
+        await first.source.close();
+      }
+    } finally {
+      pieces.close();
+    }
+  }
+
+  async *#streamParts(first: Part, pieces: Pieces, layout: Layout, fields: Fields): AsyncGenerator<Part> {
+    let size = 0;
+    for (let part: Part | undefined = first; part; part = await nextPart(pieces, layout, part.number + 1)) {
+      size += part.end;
+      await this.#refuseTooLarge(size, fields);
+      yield part;
+    }
+  }
+
+  /** The API would refuse to complete it, once all parts are there. */
+  async #refuseTooLarge(size: number, { object_key: name }: Fields): Promise<void> {
+    const most = await this.#api.maxContentLength("completeMultipartUpload");
+    if (size > most)
+      throw new TweedleError("Invalid", `${name} has ${size} bytes: this stage takes up to ${most}.`);
+  }
+
+  #context(size: number | undefined, { signal, onProgress }: ProduceOptions): Context {
+    const { concurrency = DEFAULTS.concurrency, retry } = this.#options;
+    return { api: this.#api, progress: new Progress(size, onProgress), concurrency, retry, signal };
+  }
+}
+
+/** @throws TweedleError Invalid, where the API would refuse them */
+function fieldsOf(input: Input, options: ProduceOptions): Fields {
+  const name = options.name ?? (typeof input === "string" ? basename(input) : "payload");
+  if (!isName(name)) {
+    throw new TweedleError(
+      "Invalid",
+      `${JSON.stringify(name)} cannot be a payload's name: it must be ${NAME.mustBe}.`,
+    );
+  }
+  const type = options.contentType ?? (contentTypeOf(basename(name)) || undefined);
+  const { metadata = {} } = options;
+  for (const key of Object.keys(metadata)) {
+    if (key.startsWith("tweedle-"))
+      throw new TweedleError("Invalid", `Metadata named tweedle-… are ours: ${key}.`);
+  }
+  return {
+    object_key: name,
+    ...(type !== undefined && { content_type: type }),
+    ...(Object.keys(metadata).length > 0 && { metadata }),
+  };
+}
+
+function checkWhole(option: string, value: number | undefined, least: number, most: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
+  throw new TweedleError(
+    "Invalid",
+    `${option} must be a whole number from ${least} to ${most}, not ${value}.`,
+  );
+}

@@ -1,0 +1,104 @@
+import { createHash } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { TweedleError } from "../errors";
+
+/** How much is read from a file at once, in bytes: fewer and larger reads than the 64 KiB of Node's streams. */
+const READ_BYTES = 512 * 1024;
+
+/** Bytes that can be read again and again, as a retry must. */
+export interface Source {
+  readonly size: number;
+  /** Some of the bytes, the end not included. Reading fails where there are fewer. */
+  readonly read: (start: number, end: number) => Readable;
+  readonly close: () => Promise<void>;
+}
+
+/** A source of chunks that are in memory already. */
+export function chunkSource(chunks: readonly Buffer[], size: number): Source {
+  return {
+    size,
+    read: (start, end) => Readable.from(sliceChunks(chunks, start, end), { objectMode: false }),
+    close: () => Promise.resolve(),
+  };
+}
+
+function* sliceChunks(chunks: readonly Buffer[], start: number, end: number): Generator<Buffer> {
+  let position = 0;
+  for (const chunk of chunks) {
+    const slice = chunk.subarray(Math.max(start - position, 0), Math.max(end - position, 0));
+    if (slice.length > 0) yield slice;
+    position += chunk.length;
+  }
+}
+
+/** A file as it is opened now: one that takes its place later is not mixed with it. */
+export interface FileSource extends Source {
+  readonly path: string;
+  /** When it was changed last, in milliseconds since 1970. */
+  readonly modifiedAt: number;
+}
+
+/** @throws TweedleError Invalid, where there is no such file, or none that may be read */
+export async function openFile(path: string): Promise<FileSource | FileHandle> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, "r");
+    const stat = await handle.stat();
+    if (stat.isDirectory())
+      throw new TweedleError("Invalid", `${path} is a folder. Send what is in it with -r.`);
+    // A pipe or a device has no length that could be signed.
+    if (!stat.isFile()) return handle;
+    return fileSource(path, handle, stat.size, stat.mtimeMs);
+  } catch (error) {
+    await handle?.close();
+    if (error instanceof TweedleError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "there is no such file" : code === "EACCES" ? "it may not be read" : code;
+    throw new TweedleError("Invalid", `${path} cannot be sent: ${why}.`, { cause: error });
+  }
+}
+
+export const isSource = (opened: FileSource | FileHandle): opened is FileSource => "modifiedAt" in opened;
+
+function fileSource(path: string, handle: FileHandle, size: number, modifiedAt: number): FileSource {
+  return {
+    path,
+    size,
+    modifiedAt,
+    read: (start, end) =>
+      Readable.from(readFile(handle, path, start, end), { objectMode: false, highWaterMark: READ_BYTES }),
+    close: () => handle.close(),
+  };
+}
+
+/** @throws TweedleError Invalid, where the file has become shorter */
+async function* readFile(
+  handle: FileHandle,
+  path: string,
+  start: number,
+  end: number,
+): AsyncGenerator<Buffer> {
+  for (let position = start; position < end;) {
+    const length = Math.min(READ_BYTES, end - position);
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, position);
+    if (bytesRead === 0) throw new TweedleError("Invalid", `${path} changed while it was sent.`);
+    position += bytesRead;
+    yield bytesRead === length ? buffer : buffer.subarray(0, bytesRead);
+  }
+}
+
+/** The SHA-256 of some of a source's bytes. */
+export async function digestOf(
+  source: Source,
+  start: number,
+  end: number,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  const hash = createHash("sha256");
+  for await (const chunk of source.read(start, end) as AsyncIterable<Buffer>) {
+    if (signal?.aborted) break;
+    hash.update(chunk);
+  }
+  return hash.digest();
+}

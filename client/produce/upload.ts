@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { TweedleError } from "../errors";
+import type { Context, Fields, Produced } from "./context";
+import { Journal, type JournalEntry } from "./journal";
+import { LAYOUT_METADATA, Layout } from "./layout";
+import {
+  type Upload,
+  type UploadedPart,
+  abortUpload,
+  completeUpload,
+  createUpload,
+  listParts,
+  uploadPart,
+} from "./multipart";
+import { type Part, partsOf } from "./parts";
+import { withWorkers } from "./pool";
+import { changedOr } from "./put-object";
+import { type FileSource, digestOf } from "./source";
+
+/** S3 drops an upload a day after it was begun (the bucket's lifecycle): until then, one that is gone was completed. */
+const UPLOAD_LIFETIME_MS = 86_400_000;
+
+type Parts = AsyncIterable<Part> | Iterable<Part>;
+
+/** Uploads in parts, and gives the upload up where that fails. */
+export async function upload(
+  context: Context,
+  parts: Parts,
+  fields: Fields,
+  layout: Layout,
+): Promise<Produced> {
+  const begun = await createUpload(context, withLayout(fields, layout));
+  try {
+    const uploaded = await uploadParts(context, begun, parts, []);
+    await completeUpload(context, begun, uploaded);
+    return produced(begun, uploaded);
+  } catch (error) {
+    // The failure is what the caller has to know. What is left, S3 drops by itself after a day.
+    await abortUpload(context, begun).catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * Uploads a file in parts so that another process can go on where this one ends: what has arrived is checked
+ * against the file, and only what is missing is sent. A failure that a later try may mend keeps the upload.
+ */
+export async function resumableUpload(
+  context: Context,
+  file: FileSource,
+  fields: Fields,
+  wanted: Layout,
+  { stateDirectory, apiUrl }: { readonly stateDirectory: string; readonly apiUrl: string },
+): Promise<Produced> {
+  const journal = await Journal.of(stateDirectory, apiUrl, file.path);
+  const { path, size, modifiedAt } = { ...file, path: journal.path };
+  const asked = JSON.stringify(fields);
+  const noted = await journal.read();
+  const isSame =
+    noted?.path === path && noted.size === size && noted.modifiedAt === modifiedAt && noted.asked === asked;
+  const old = noted && isSame ? await findUpload(context, noted) : undefined;
+  if (noted && !isSame) await abortUpload(context, noted).catch(() => undefined);
+  if (old === "done") {
+    await journal.remove();
+    return await producedFrom(file, noted as JournalEntry, context.signal);
+  }
+  const layout = old ? Layout.parse((noted as JournalEntry).layout) : wanted;
+  const entry: JournalEntry = old
+    ? (noted as JournalEntry)
+    : {
+        ...(await createUpload(context, withLayout(fields, layout))),
+        path,
+        size,
+        modifiedAt,
+        asked,
+        layout: layout.toString(),
+      };
+  await journal.write(entry);
+  try {
+    const parts = await uploadParts(context, entry, partsOf(file, layout), old ?? []);
+    await journal.write({ ...entry, completingAt: Date.now() });
+    await completeUpload(context, entry, parts, entry.completingAt !== undefined);
+    await journal.remove();
+    return produced(entry, parts);
+  } catch (error) {
+    if (isGivenUp(error)) {
+      await journal.remove();
+      await abortUpload(context, entry).catch(() => undefined);
+    }
+    throw error;
+  }
+}
+
+/** Later it would be refused again. */
+const isGivenUp = (error: unknown) =>
+  !(error instanceof TweedleError && ["Interrupted", "Unavailable"].includes(error.code));
+
+/** The parts of a noted upload; "done" where it has become an object; undefined where S3 has dropped it. */
+async function findUpload(
+  context: Context,
+  noted: JournalEntry,
+): Promise<UploadedPart[] | "done" | undefined> {
+  const parts = await listParts(context, noted);
+  if (parts) return parts;
+  return Date.now() - (noted.completingAt ?? 0) < UPLOAD_LIFETIME_MS ? "done" : undefined;
+}
+
+async function uploadParts(
+  context: Context,
+  begun: Upload,
+  parts: Parts,
+  present: readonly UploadedPart[],
+): Promise<UploadedPart[]> {
+  const { progress, concurrency } = context;
+  const byNumber = new Map(present.map((part) => [part.number, part]));
+  const uploaded: UploadedPart[] = [];
+  const work = async (part: Part, signal: AbortSignal) => {
+    try {
+      const there = byNumber.get(part.number);
+      const isThere = there !== undefined && (await isSamePart(part, there, signal));
+      if (isThere) progress.add(there.size);
+      uploaded.push(isThere ? there : await uploadPart({ ...context, signal }, begun, part));
+      progress.partDone();
+    } catch (error) {
+      throw changedOr(error, "The payload");
+    } finally {
+      await part.source.close();
+    }
+  };
+  await withWorkers(concurrency, parts, work, context.signal);
+  return uploaded.toSorted((a, b) => a.number - b.number);
+}
+
+/** Whether a part that S3 has is the one that the file has. */
+async function isSamePart(
+  { source, start, end }: Part,
+  { size, checksum }: UploadedPart,
+  signal: AbortSignal,
+) {
+  return size === end - start && checksum === (await digestOf(source, start, end, signal)).toString("base64");
+}
+
+const withLayout = (fields: Fields, layout: Layout) => ({
+  ...fields,
+  metadata: { ...fields.metadata, [LAYOUT_METADATA]: layout.toString() },
+});
+
+/** The checksum of a payload in parts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html#composite-checksums */
+export function compositeChecksum(digests: readonly Buffer[]): string {
+  return `${createHash("sha256").update(Buffer.concat(digests)).digest("base64")}-${digests.length}`;
+}
+
+function produced({ key }: Upload, parts: readonly UploadedPart[]): Produced {
+  return {
+    key,
+    size: parts.reduce((sum, { size }) => sum + size, 0),
+    via: "multipart",
+    parts: parts.length,
+    checksum: compositeChecksum(parts.map(({ checksum }) => Buffer.from(checksum, "base64"))),
+  };
+}
+
+/** What an earlier process has completed. */
+async function producedFrom(file: FileSource, noted: JournalEntry, signal?: AbortSignal): Promise<Produced> {
+  const digests: Buffer[] = [];
+  for (const { start, end } of partsOf(file, Layout.parse(noted.layout))) {
+    digests.push(await digestOf(file, start, end, signal));
+  }
+  const checksum = compositeChecksum(digests);
+  return { key: noted.key, size: file.size, via: "multipart", parts: digests.length, checksum };
+}
