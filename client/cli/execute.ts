@@ -1,0 +1,65 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { pipeline } from "node:stream/promises";
+import type { Payload } from "../consume/payload";
+
+/**
+ * Runs a shell command for a payload. It must not see an end of its input where the payload could not be had whole:
+ * then it is killed, with all that it has started.
+ *
+ * @param stdout where what it prints goes
+ * @throws Error where it exits with another code than 0, or is killed
+ */
+export async function execute(command: string, payload: Payload, stdout: "stdout" | "stderr"): Promise<void> {
+  const { body, signal } = payload;
+  const child = spawn(command, {
+    shell: true,
+    // A group of its own: the shell's children can be told, too, and Ctrl-C is for us to pass on.
+    detached: true,
+    env: { ...process.env, ...factsOf(payload) },
+    stdio: ["pipe", stdout === "stdout" ? "inherit" : 2, "inherit"],
+  });
+  const kill = (name: NodeJS.Signals) => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, name);
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  const stop = () => kill("SIGTERM");
+  signal.addEventListener("abort", stop);
+  const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
+  // Before the pipeline hears of it, which closes the command's input.
+  body.once("error", () => kill("SIGKILL"));
+  // A command that has read enough closes its input: that is no failure.
+  const fed = pipeline(body, child.stdin as NodeJS.WritableStream).catch(() => undefined);
+  try {
+    const [code, killedBy] = await exited;
+    body.destroy();
+    await fed;
+    if (code !== 0) throw new Error(`The command ended with ${killedBy ?? `exit code ${code}`}.`);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** What the command is told, each as TWEEDLE_…. Metadata is JSON: its names are the producer's. */
+const factsOf = ({
+  id,
+  key,
+  name,
+  size,
+  contentType,
+  metadata,
+  messageId,
+  receiveCount,
+}: Payload): Record<string, string> => ({
+  TWEEDLE_ID: id,
+  TWEEDLE_KEY: key,
+  TWEEDLE_NAME: name,
+  TWEEDLE_SIZE: String(size),
+  TWEEDLE_CONTENT_TYPE: contentType ?? "",
+  TWEEDLE_METADATA: JSON.stringify(metadata),
+  TWEEDLE_MESSAGE_ID: messageId,
+  TWEEDLE_RECEIVE_COUNT: String(receiveCount),
+});

@@ -1,0 +1,42 @@
+import { Command, Option } from "commander";
+import { addSettings } from "./configuration";
+import { bytes, pair, whole } from "./values";
+
+export interface ProduceFlags {
+  readonly recursive?: boolean;
+  readonly name?: string;
+  readonly contentType?: string;
+  readonly metadata?: Record<string, string>;
+  readonly concurrency?: number;
+  readonly inlineThreshold?: number;
+  readonly multipartThreshold?: number;
+  readonly partSize?: number;
+  readonly expectedSize?: number;
+  readonly resume?: boolean;
+  readonly json?: boolean;
+}
+
+export const produce = addSettings(new Command("produce"), ["apiUrl"])
+  .description("Send files, folders or standard input")
+  .argument("<file...>", "files to send; - is standard input")
+  .option("-r, --recursive", "send the files in folders, too, named as they lie there")
+  .option("--name <name>", "what the payload is called; default the file's name")
+  .option("--content-type <type>", "the media type; default by the name's ending")
+  .option("--metadata <name=value>", "stored with the payload; may be repeated", pair)
+  .addOption(
+    new Option("--concurrency <n>", "parts, or small files, at once").argParser(whole(1, 64)).default(4),
+  )
+  .option(
+    "--inline-threshold <size>",
+    "up to this, payloads travel in the message itself; 0 for never; default 256KiB",
+    bytes,
+  )
+  .option("--multipart-threshold <size>", "above this, payloads go up in parts; default 64MiB", bytes)
+  .option("--part-size <size>", "the size of a part; default 32MiB, of standard input 8MiB", bytes)
+  .option("--expected-size <size>", "how much standard input will give at most, where it is over 8 TB", bytes)
+  .option("--resume", "go on with an interrupted upload of the same file, and let this one be gone on with")
+  .option("--json", "print a line of JSON for each payload")
+  .action(async (files: string[], flags: ProduceFlags) => {
+    const { runProduce } = await import("./run-produce");
+    await runProduce(files, flags);
+  });

@@ -1,0 +1,170 @@
+import { S3Client } from "@aws-sdk/client-s3";
+import { Api } from "../api";
+import { deleteObject } from "../consume/consumer";
+import { type DeadLetter, DeadLetters, objectsOf, payloadExists } from "../dead-letters";
+import { TweedleError } from "../errors";
+import { regionOf, sqsClient } from "../sqs";
+import { type Setting, settingsOf } from "./configuration";
+import type { DlqFlags } from "./dlq";
+import { usesPaths } from "./endpoints";
+import { ProgressLine, formatSeconds, printable, table } from "./terminal";
+
+/** The clients of one command, and what they lead to. */
+async function open<Needed extends Setting>(flags: DlqFlags, needed: readonly Needed[]) {
+  const settings = await settingsOf(flags as Record<string, unknown>, needed);
+  const { deadLetterQueueUrl = "", queueUrl = "" } = settings as Partial<Record<Setting, string>>;
+  const region = regionOf(deadLetterQueueUrl);
+  const sqs = sqsClient(deadLetterQueueUrl);
+  const letters = new DeadLetters({ sqs, deadLetterQueueUrl, queueUrl });
+  return { settings, region, sqs, letters };
+}
+
+const s3Client = (region: string | undefined) =>
+  new S3Client({ ...(region !== undefined && { region }), forcePathStyle: usesPaths() });
+
+/** What is said of one letter. */
+async function describe(letter: DeadLetter, s3: S3Client) {
+  const { contents, messageId, sentAt, receiveCount } = letter;
+  const keys = objectsOf(letter).map(({ key }) => key);
+  const inline =
+    !(contents instanceof TweedleError) && contents.kind === "inline" ? contents.payload : undefined;
+  return {
+    message_id: messageId,
+    receive_count: receiveCount,
+    sent_at: sentAt.toISOString(),
+    keys: inline ? [inline.key] : keys,
+    inline: inline !== undefined,
+    // Who may not list the bucket cannot know.
+    payload_exists: (await payloadExists(letter, s3).catch(() => undefined)) ?? null,
+    problem: problemOf(letter),
+  };
+}
+
+function problemOf({ contents }: DeadLetter): string | null {
+  if (contents instanceof TweedleError) return contents.message;
+  if (contents.kind !== "objects") return null;
+  return contents.objects.find((object) => object instanceof TweedleError)?.message ?? null;
+}
+
+const yesNo = (exists: boolean | null) => (exists === null ? "unknown" : exists ? "yes" : "no");
+
+export async function runList(flags: DlqFlags): Promise<void> {
+  const { letters, region } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
+  const { limit = 1000, json } = flags;
+  const s3 = s3Client(region);
+  try {
+    const received = await letters.receive(limit);
+    const described = [];
+    for (const letter of received) described.push(await describe(letter, s3));
+    if (json) {
+      for (const each of described) console.log(JSON.stringify(each));
+    } else if (described.length === 0) {
+      console.log("There are no dead letters.");
+    } else {
+      const rows = described.map(({ message_id, receive_count, sent_at, payload_exists, keys, problem }) => [
+        message_id,
+        String(receive_count),
+        formatSeconds((Date.now() - Date.parse(sent_at)) / 1000),
+        yesNo(payload_exists),
+        printable(keys.join(", ") || (problem ?? "")),
+      ]);
+      console.log(table(["message", "received", "age", "payload there", "what"], rows, [1, 2]));
+      if (received.length === limit) console.log(`These are the first ${limit}; --limit shows more.`);
+    }
+  } finally {
+    await letters.release();
+  }
+}
+
+export async function runShow(id: string, flags: DlqFlags): Promise<void> {
+  const { letters, region } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
+  try {
+    const [letter] = choose(await letters.receive(flags.limit ?? 1000), [id]);
+    if (!letter) return;
+    const described = await describe(letter, s3Client(region));
+    if (flags.json) {
+      console.log(JSON.stringify({ ...described, body: letter.body }));
+      return;
+    }
+    const { message_id, receive_count, sent_at, keys, payload_exists, problem } = described;
+    const rows = [
+      ["message", message_id],
+      ["received", `${receive_count} times`],
+      ["sent", `${sent_at}, ${formatSeconds((Date.now() - Date.parse(sent_at)) / 1000)} ago`],
+      ["payload there", yesNo(payload_exists)],
+      ...keys.map((key) => ["key", printable(key)]),
+      ...(problem === null ? [] : [["problem", printable(problem)]]),
+    ];
+    for (const [name = "", value = ""] of rows) console.log(`${name.padEnd(13)}  ${value}`);
+    console.log(`\n${printable(pretty(letter.body))}`);
+  } finally {
+    await letters.release();
+  }
+}
+
+function pretty(body: string): string {
+  try {
+    // Line by line, so that what is printed may be made harmless and stay readable.
+    return JSON.stringify(JSON.parse(body));
+  } catch {
+    return body;
+  }
+}
+
+export async function runRedrive(ids: readonly string[], flags: DlqFlags): Promise<void> {
+  if (Boolean(flags.all) === ids.length > 0) {
+    throw new TweedleError("Invalid", "Say which letters to send back: their ids, or --all.");
+  }
+  const { letters } = await open(flags, ["deadLetterQueueUrl", "queueUrl"]);
+  if (flags.all) {
+    const line = new ProgressLine();
+    const moved = await letters.redriveAll((done, of) =>
+      line.show(`${done} of ${of} letters`, { bytes: 0, totalBytes: undefined }),
+    );
+    line.clear();
+    report(flags, "redriven", moved, "Sent back");
+    return;
+  }
+  try {
+    const chosen = choose(await letters.receive(flags.limit ?? 1000), ids);
+    for (const letter of chosen) await letters.redrive(letter);
+    report(flags, "redriven", chosen.length, "Sent back");
+  } finally {
+    await letters.release();
+  }
+}
+
+export async function runDrop(ids: readonly string[], flags: DlqFlags): Promise<void> {
+  const { letters, settings, sqs, region } = await open(flags, ["deadLetterQueueUrl", "apiUrl"]);
+  const api = new Api({ apiUrl: settings.apiUrl, region, credentials: () => sqs.config.credentials() });
+  try {
+    const chosen = choose(await letters.receive(flags.limit ?? 1000), ids);
+    for (const letter of chosen) {
+      // The payload first: without it the letter still says what there was.
+      if (!flags.keep) for (const object of objectsOf(letter)) await deleteObject(api, object, {});
+      await letters.drop(letter);
+    }
+    report(flags, "dropped", chosen.length, "Dropped");
+  } finally {
+    await letters.release();
+    api.close();
+  }
+}
+
+function report({ json }: DlqFlags, what: string, count: number, sentence: string): void {
+  console.log(json ? JSON.stringify({ [what]: count }) : `${sentence}: ${count}.`);
+}
+
+/** @throws TweedleError Invalid, where an id is no letter's, or several letters' */
+function choose(letters: readonly DeadLetter[], ids: readonly string[]): DeadLetter[] {
+  const chosen = ids.map((id) => {
+    const fits = letters.filter(({ messageId }) => messageId.startsWith(id));
+    const [letter] = fits;
+    if (letter && fits.length === 1) return letter;
+    throw new TweedleError(
+      "Invalid",
+      letter ? `Several letters' ids begin with ${id}.` : `There is no dead letter ${id}.`,
+    );
+  });
+  return [...new Set(chosen)];
+}

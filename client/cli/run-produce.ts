@@ -1,0 +1,149 @@
+import type { Dirent } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, posix, sep } from "node:path";
+import { NAME } from "../../functions/sign-url/fields";
+import { isName } from "../../functions/sign-url/keys";
+import { formatBytes } from "../../stacks/format";
+import { TweedleError } from "../errors";
+import { withWorkers } from "../produce/pool";
+import { Producer } from "../produce/producer";
+import type { ProgressReport } from "../produce/progress";
+import { settingsOf } from "./configuration";
+import { EXIT_CODES, interruptible } from "./exit";
+import type { ProduceFlags } from "./produce";
+import { ProgressLine, printable } from "./terminal";
+
+/** A payload to send. */
+interface Item {
+  readonly path: string;
+  readonly name: string | undefined;
+  readonly size: number;
+}
+
+const STDIN = "-";
+
+/** Sends what the command line names, several small files at once. All are looked at before the first is sent. */
+export async function runProduce(files: readonly string[], flags: ProduceFlags): Promise<void> {
+  const { apiUrl } = await settingsOf(flags as Record<string, unknown>, ["apiUrl"]);
+  const items = (await Promise.all(files.map((file) => itemsAt(file, flags)))).flat();
+  checkItems(items, flags);
+  const { concurrency = 4, inlineThreshold, multipartThreshold, partSize } = flags;
+  const producer = new Producer({
+    apiUrl,
+    concurrency,
+    inlineThresholdBytes: inlineThreshold,
+    multipartThresholdBytes: multipartThreshold,
+    partSizeBytes: partSize,
+  });
+  const interrupted = interruptible();
+  const shown = new Shown(items);
+  const send = async (item: Item) => {
+    try {
+      const produced = await producer.produce(item.path === STDIN ? process.stdin : item.path, {
+        name: item.name ?? (item.path === STDIN ? "stdin" : undefined),
+        contentType: flags.contentType,
+        metadata: flags.metadata,
+        resume: flags.resume,
+        expectedSizeBytes: flags.expectedSize,
+        signal: interrupted.signal,
+        onProgress: (report) => shown.progress(item, report),
+      });
+      shown.clear();
+      const name = produced.key.split("/").slice(2).join("/");
+      if (flags.json) console.log(JSON.stringify({ file: item.path, name, ...produced }));
+      else console.log(`${formatBytes(produced.size).padStart(8)}  ${produced.key}`);
+    } catch (error) {
+      shown.clear();
+      if (!(error instanceof TweedleError)) throw error;
+      console.error(`${printable(item.path)}: ${error.message}`);
+      if (error.code === "Interrupted") console.error(afterInterruption(item, flags));
+      process.exitCode = EXIT_CODES.failed;
+    }
+  };
+  try {
+    // Large ones go up in parts at once already; small ones wait for answers most of the time.
+    await withWorkers(items.length > 1 ? concurrency : 1, items, send, interrupted.signal);
+  } finally {
+    shown.clear();
+    producer.close();
+    process.exitCode = interrupted.code() ?? process.exitCode;
+  }
+}
+
+const afterInterruption = ({ path }: Item, { resume }: ProduceFlags): string =>
+  path === STDIN || !resume
+    ? "Nothing of it is left in S3. With --resume, the upload of a file can be gone on with."
+    : "The same command goes on where it stopped, within a day.";
+
+/** @throws TweedleError Invalid, where there is nothing to send at a path */
+async function itemsAt(path: string, { recursive, name }: ProduceFlags): Promise<Item[]> {
+  if (path === STDIN) return [{ path, name, size: NaN }];
+  let found;
+  try {
+    found = await stat(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? `There is no file ${path}.` : `${path} cannot be read: ${code}.`;
+    throw new TweedleError("Invalid", why, { cause: error });
+  }
+  if (!found.isDirectory()) return [{ path, name, size: found.isFile() ? found.size : NaN }];
+  if (!recursive) throw new TweedleError("Invalid", `${path} is a folder. Send the files in it with -r.`);
+  const items: Item[] = [];
+  // Links are not followed: one may lead out of the folder, or back into it.
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = join(parentOf(entry), entry.name);
+    const within = file.slice(join(path, sep).length).split(sep).join(posix.sep);
+    items.push({ path: file, name: posix.join(basename(join(path)), within), size: (await stat(file)).size });
+  }
+  return items.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** Since Node 20.12 it is called parentPath. */
+const parentOf = (entry: Dirent): string => entry.parentPath ?? (entry as unknown as { path: string }).path;
+
+function checkItems(items: readonly Item[], { name }: ProduceFlags): void {
+  if (items.length === 0) throw new TweedleError("Invalid", "There are no files to send.");
+  if (name !== undefined && items.length > 1) {
+    throw new TweedleError("Invalid", "--name is for one payload, and there are several.");
+  }
+  if (items.filter(({ path }) => path === STDIN).length > 1) {
+    throw new TweedleError("Invalid", "Standard input can be sent once.");
+  }
+  for (const item of items) {
+    const called = item.name ?? basename(item.path);
+    if (!isName(called)) {
+      throw new TweedleError(
+        "Invalid",
+        `${JSON.stringify(called)} cannot be a payload's name: it must be ${NAME.mustBe}. Say another with --name.`,
+      );
+    }
+  }
+}
+
+/** How far all payloads together are. */
+class Shown {
+  readonly #line = new ProgressLine();
+  readonly #reports = new Map<Item, ProgressReport>();
+  readonly #totalBytes: number | undefined;
+
+  constructor(private readonly items: readonly Item[]) {
+    const total = items.reduce((sum, { size }) => sum + size, 0);
+    this.#totalBytes = Number.isNaN(total) ? undefined : total;
+  }
+
+  progress(item: Item, report: ProgressReport): void {
+    this.#reports.set(item, report);
+    const [only] = this.items;
+    if (this.items.length === 1 && only) {
+      this.#line.show(printable(only.name ?? only.path), report);
+      return;
+    }
+    const bytes = [...this.#reports.values()].reduce((sum, each) => sum + each.bytes, 0);
+    this.#line.show(`${this.items.length} files`, { bytes, totalBytes: this.#totalBytes });
+  }
+
+  clear(): void {
+    this.#line.clear();
+  }
+}

@@ -1,0 +1,92 @@
+import { formatBytes } from "../../stacks/format";
+import type { ProgressReport } from "../produce/progress";
+
+const BAR = 20;
+/** What takes less is over before anybody reads it, in milliseconds. */
+const PATIENCE_MS = 1000;
+const REFRESH_MS = 100;
+
+/** A line on the terminal that says how far it is; nothing where there is no terminal. */
+export class ProgressLine {
+  readonly #begunAt = performance.now();
+  #shownAt = this.#begunAt;
+  #showing = false;
+
+  constructor(private readonly terminal: NodeJS.WriteStream = process.stderr) {}
+
+  show(what: string, report: ProgressReport): void {
+    const now = performance.now();
+    const due = this.#showing ? REFRESH_MS : PATIENCE_MS;
+    if (!this.terminal.isTTY || now - this.#shownAt < due) return;
+    this.clear();
+    const line = progressText(what, report, (now - this.#begunAt) / 1000);
+    this.terminal.write(line.slice(0, (this.terminal.columns || 80) - 1));
+    this.#showing = true;
+    this.#shownAt = now;
+  }
+
+  /** Takes the line away: what is written next stands in its place. */
+  clear(): void {
+    if (this.#showing) this.terminal.write("\r\u001b[K");
+    this.#showing = false;
+  }
+}
+
+/** cat.mp4  ████████░░░░░░░░░░░░  41 %  882 MB of 2.1 GB  412 MB/s  3 s left  part 27 of 64 */
+export function progressText(
+  what: string,
+  { bytes, totalBytes, parts }: ProgressReport,
+  elapsedSeconds: number,
+): string {
+  const rate = bytes / Math.max(elapsedSeconds, 0.001);
+  const done = totalBytes ? Math.min(bytes / totalBytes, 1) : undefined;
+  const filled = Math.round((done ?? 0) * BAR);
+  return [
+    what,
+    done === undefined ? undefined : "█".repeat(filled) + "░".repeat(BAR - filled),
+    done === undefined ? undefined : `${Math.floor(done * 100)} %`,
+    totalBytes === undefined ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`,
+    `${formatBytes(rate)}/s`,
+    totalBytes === undefined || rate === 0 ? undefined : `${formatSeconds((totalBytes - bytes) / rate)} left`,
+    parts && `part ${parts.done}${parts.total === undefined ? "" : ` of ${parts.total}`}`,
+  ]
+    .filter((text) => text !== undefined)
+    .join("  ");
+}
+
+/** 3 s, 2 min 05 s, 1 h 12 min */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+  if (whole < 86_400)
+    return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
+  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
+}
+
+/** Columns, each as wide as its widest cell; numbers to the right. */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: readonly number[] = [],
+): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((cells) => (cells[column] ?? "").length)));
+  return all
+    .map((cells) =>
+      cells
+        .map((cell, column) =>
+          right.includes(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+        )
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** Text that cannot move the cursor: a producer chooses names, and they end on somebody's terminal. */
+export const printable = (text: string): string =>
+  text.replace(
+    /[\p{Cc}\p{Bidi_Control}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );

@@ -1,0 +1,62 @@
+import { Command, CommanderError } from "commander";
+import { version } from "../../package.json";
+import { TweedleError } from "../errors";
+import { consume } from "./consume";
+import { dlq } from "./dlq";
+import { EXIT_CODES, EXIT_HELP } from "./exit";
+import { produce } from "./produce";
+import { reconcile } from "./reconcile";
+
+/** All of the command: each subcommand is data in a file of its own, and loads what it needs once it runs. */
+export const tweedle = new Command("tweedle")
+  .description("Messages of any size through SQS: sends payloads, receives them, looks after dead letters.")
+  .version(version)
+  .addCommand(produce)
+  .addCommand(consume)
+  .addCommand(dlq)
+  .addCommand(reconcile)
+  .addHelpText(
+    "after",
+    `
+Settings come from flags, from the environment (TWEEDLE_API_URL, TWEEDLE_QUEUE_URL, TWEEDLE_DEAD_LETTER_QUEUE_URL,
+TWEEDLE_BUCKET_NAME), or with --stage from Terraform's outputs. AWS credentials and regions are the AWS SDK's own.
+A producer needs none.
+${EXIT_HELP}`,
+  );
+
+function exitOverrideAll(command: Command): void {
+  command.exitOverride().showHelpAfterError(`(tweedle ${command.name()} --help says more)`);
+  for (const subcommand of command.commands) exitOverrideAll(subcommand);
+}
+
+/** Runs the command: a user's mistake is one line, ours a stack trace. Only this decides how the process ends. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // The SDK tells every user of Node 20 when its support ends; that is for us to act on.
+  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
+  // A reader that has seen enough is no failure; what a command then does is its own to say.
+  process.stdout.on("error", () => undefined);
+  exitOverrideAll(tweedle);
+  try {
+    await tweedle.parseAsync(argv);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.usage;
+    } else if (error instanceof TweedleError || isSdkMistake(error)) {
+      console.error(`tweedle: ${(error as Error).message}`);
+      process.exitCode =
+        error instanceof TweedleError && error.code === "Invalid" ? EXIT_CODES.usage : EXIT_CODES.failed;
+    } else {
+      console.error(error);
+      process.exitCode = EXIT_CODES.failed;
+    }
+  }
+}
+
+/** What AWS or its SDK refuses is about the user's settings: no credentials, no region, no such queue, no right. */
+const isSdkMistake = (error: unknown): boolean =>
+  error instanceof Error &&
+  ("$metadata" in error ||
+    /^(CredentialsProviderError|TokenProviderError)$/.test(error.name) ||
+    error.message === "Region is missing");
+
+if (require.main === module) void main(process.argv);
