@@ -131,11 +131,12 @@ export class Api {
       );
       return JSON.parse(text) as unknown;
     } catch (error) {
-      if (error instanceof HttpError) {
+      // API Gateway, too, says what is wrong in JSON; what answers XML or a page is something else.
+      if (error instanceof HttpError && (path !== "/openapi.json" || error.status === 429)) {
         throw new TweedleError("Refused", `${path.slice(1)}: ${error.message}`, { cause: error });
       }
-      if (error instanceof SyntaxError) {
-        throw new TweedleError("Invalid", `${url.href} answers no JSON: is it the URL of a Tweedle API?`, {
+      if (error instanceof SyntaxError || error instanceof HttpError) {
+        throw new TweedleError("Invalid", `${this.#url.href} is no Tweedle API: ${error.message}`, {
           cause: error,
         });
       }

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { stackName } from "../../stacks/stage";
 import { TweedleError } from "../errors";
 
@@ -30,13 +30,14 @@ export type Setting = keyof typeof SETTINGS;
 export function addSettings(command: Command, needed: readonly Setting[]): Command {
   for (const setting of needed) {
     const { flag, env, what } = SETTINGS[setting];
-    command.addOption(new Option(flag, what).env(env));
+    command.option(flag, `${what} (environment: ${env})`);
   }
   return command.option("--stage <stage>", "take these from Terraform's outputs of a deployed stage");
 }
 
 /**
- * What was given by flag, by environment, or by a stage's outputs, in this order.
+ * What was given by flag, by a stage's outputs, or by environment, in this order: a stage that is named is meant,
+ * whatever the shell still holds.
  *
  * @throws TweedleError Invalid, which says how to give what is missing
  */
@@ -49,7 +50,7 @@ export async function settingsOf<Needed extends Setting>(
   const outputs = stage !== undefined && missing.length > 0 ? await outputsOf(stage) : {};
   const entries = needed.map((setting) => {
     const { flag, env, output, what } = SETTINGS[setting];
-    const value = options[setting] ?? outputs[output];
+    const value = options[setting] ?? outputs[output] ?? process.env[env];
     if (typeof value === "string" && value !== "") return [setting, value] as const;
     throw new TweedleError("Invalid", `Say where ${what} is: ${flag}, ${env}, or --stage STAGE.`);
   });

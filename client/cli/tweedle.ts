@@ -18,14 +18,18 @@ export const tweedle = new Command("tweedle")
   .addHelpText(
     "after",
     `
-Settings come from flags, from the environment (TWEEDLE_API_URL, TWEEDLE_QUEUE_URL, TWEEDLE_DEAD_LETTER_QUEUE_URL,
-TWEEDLE_BUCKET_NAME), or with --stage from Terraform's outputs. AWS credentials and regions are the AWS SDK's own.
+Settings come from flags, with --stage from Terraform's outputs, or from the environment (TWEEDLE_API_URL,
+TWEEDLE_QUEUE_URL, TWEEDLE_DEAD_LETTER_QUEUE_URL, TWEEDLE_BUCKET_NAME), in this order. AWS credentials and regions are the AWS SDK's own.
 A producer needs none.
 ${EXIT_HELP}`,
   );
 
+/** tweedle dlq list */
+const pathOf = (command: Command): string =>
+  command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
+
 function exitOverrideAll(command: Command): void {
-  command.exitOverride().showHelpAfterError(`(tweedle ${command.name()} --help says more)`);
+  command.exitOverride().showHelpAfterError(`(${pathOf(command)} --help says more)`);
   for (const subcommand of command.commands) exitOverrideAll(subcommand);
 }
 
