@@ -1,5 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
+import { ProgressLine } from "../client/cli/terminal";
+import { TweedleError } from "../client/errors";
 import { STAGES, createApp } from "../main";
 import { ConfigurationError, stackName } from "../stacks/stage";
 import { formatTime } from "../stacks/format";
@@ -71,25 +73,13 @@ function ensureFolder(path: string): void {
 
 /** Lines on stdout, and on a terminal the progress of what takes over a second. */
 export function terminalReporter(): Reporter {
-  const { stdout } = process;
-  let shownAt = performance.now();
-  let showing = false;
-  const clear = () => {
-    if (showing) stdout.write("\r\u001b[K");
-    showing = false;
-    shownAt = performance.now();
-  };
+  const progress = new ProgressLine(process.stdout);
   return {
     line: (text) => {
-      clear();
-      stdout.write(`${text}\n`);
+      progress.clear();
+      process.stdout.write(`${text}\n`);
     },
-    progress: (text, done) => {
-      if (!stdout.isTTY || performance.now() - shownAt < (showing ? 100 : 1000)) return;
-      clear();
-      stdout.write(`     ${text} ${Math.floor(done * 100)} %`);
-      showing = true;
-    },
+    progress: (what, report) => progress.show(`     ${what}`, report),
   };
 }
 
@@ -100,7 +90,7 @@ export async function run(command: () => Promise<void>): Promise<void> {
   try {
     await command();
   } catch (error) {
-    const mistake = error instanceof StartError || error instanceof ConfigurationError;
+    const mistake = [StartError, ConfigurationError, TweedleError].some((kind) => error instanceof kind);
     const parsing =
       error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
     console.error(mistake || parsing ? (error as Error).message : error);

@@ -1,36 +1,23 @@
+import { createHash } from "node:crypto";
 import { type EventEmitter, once } from "node:events";
-import { statSync } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { basename } from "node:path";
-import {
-  ChangeMessageVisibilityCommand,
-  DeleteMessageCommand,
-  type Message,
-  ReceiveMessageCommand,
-  SQSClient,
-} from "@aws-sdk/client-sqs";
-import { LIMITS } from "../functions/sign-url/limits";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import type { SignedUrl } from "../client/api";
+import { contentsOf } from "../client/consume/contents";
+import { Consumer } from "../client/consume/consumer";
+import { Producer } from "../client/produce/producer";
+import type { ProgressReport } from "../client/produce/progress";
 import { formatBytes, formatTime } from "../stacks/format";
 import { CREDENTIALS, type Chain, type ChainEvents } from "./chain";
 import type { GatewayStep } from "./api-gateway/gateway";
-import { StartError } from "./server";
-import { signedHeaders } from "./sign";
-import { digestFile, digestUrl, putFile } from "./transfer";
 
 /** Shows what happens. */
 export interface Reporter {
   readonly line: (text: string) => void;
-  /** How much of a transfer is done, from 0 to 1. */
-  readonly progress: (text: string, done: number) => void;
+  /** How far a transfer is. */
+  readonly progress: (what: string, report: ProgressReport) => void;
 }
-
-interface SignedUrl {
-  readonly object_key: string;
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly expires_at: string;
-}
-
-const WAIT_SECONDS = 20;
 
 /** Numbers the twelve steps, and times each from the one before. */
 class Steps {
@@ -61,37 +48,26 @@ class Steps {
  */
 export async function deliver(chain: Chain, path: string, reporter: Reporter): Promise<void> {
   const { size } = statSync(path);
-  if (size > LIMITS.putBytes) {
-    throw new StartError(
-      `${path} has ${formatBytes(size)}: one PUT takes up to ${formatBytes(LIMITS.putBytes)}, more goes up in parts.`,
-    );
-  }
-  const digest = await digestFile(path, (bytes) => reporter.progress("hashing", bytes / size));
+  const digest = await digestOf(createReadStream(path), (bytes) =>
+    reporter.progress("hashing", { bytes, totalBytes: size }),
+  );
   reporter.line(`${basename(path)}, ${formatBytes(size)}, SHA-256 ${digest}`);
   const steps = new Steps(reporter);
-  const announced = watch(chain, "announced", ({ key }, message) => [[key, message]]);
+  const announced = watch(chain, "announced", ({ key, eventName }, message) => [
+    [key, { eventName, message }],
+  ]);
   // Where the stack has a consumer of its own, that one gets the message.
   const consumed =
     chain.stack.eventSources.length > 0
       ? watch(chain, "consumed", (batch) => batch.bodies.flatMap(keysOf).map((key) => [key, batch]))
       : undefined;
-  const put = await watching(chain, producerSteps(steps), () =>
-    ask(chain, "putObject", {
-      object_key: basename(path),
-      content_length: size,
-      checksum_sha256: digest,
-      if_none_match: "*",
-    }),
-  );
-  steps.show("API Gateway → producer", `a URL of ${put.url.length} characters, good until ${put.expires_at}`);
-  await putFile(put.url, put.headers, path, (bytes) => reporter.progress("putting", bytes / size));
-  steps.show("producer → S3", `PUT ${formatBytes(size)} to ${short(put.object_key)}`);
-  const message = await announced.of(put.object_key);
-  steps.show("S3 → SQS", `s3:ObjectCreated:Put, a message of ${formatBytes(Buffer.byteLength(message))}`);
+  const key = await produce(chain, path, steps, reporter);
+  const { eventName, message } = await announced.of(key);
+  steps.show("S3 → SQS", `s3:${eventName}, a message of ${formatBytes(Buffer.byteLength(message))}`);
 
   if (consumed) {
-    const { functionArn, failed } = await consumed.of(put.object_key);
-    if (failed.some((body) => keysOf(body).includes(put.object_key)))
+    const { functionArn, failed } = await consumed.of(key);
+    if (failed.some((body) => keysOf(body).includes(key)))
       throw new Error(`${functionArn} failed, and gets the message again.`);
     steps.show(
       "SQS → consumer",
@@ -100,38 +76,107 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
     reporter.line(`Delivered in ${formatTime(steps.elapsed)}.`);
     return;
   }
-  const sqs = new SQSClient({
-    endpoint: chain.sqsEndpoint,
-    region: chain.stack.region,
-    credentials: CREDENTIALS,
+  await consume(chain, key, digest, steps, reporter);
+  reporter.line(`Delivered in ${formatTime(steps.elapsed)}. The message and its payload are deleted.`);
+}
+
+/** Steps 1 to 7. Never in the message itself, however small: what is to be seen is the whole way. */
+async function produce(chain: Chain, path: string, steps: Steps, reporter: Reporter): Promise<string> {
+  const producer = new Producer({ apiUrl: chain.apiUrl, inlineThresholdBytes: 0 });
+  const unwatch = watchFirst(chain, ["putObject", "createMultipartUpload"], {
+    received: ({ method, path: asked, body }) =>
+      steps.show(
+        "producer → API Gateway",
+        `${method} ${asked}, ${formatBytes(Buffer.byteLength(body))} of JSON`,
+      ),
+    invoked: ({ arn }) => steps.show("API Gateway → Lambda", `a proxy event for ${arn.split(":").at(-1)}`),
+    answered: ({ statusCode, bytes }) => {
+      steps.show("Lambda", "checks the request, makes a key, signs the URL");
+      steps.show("Lambda → API Gateway", `${statusCode}, ${formatBytes(bytes)} of JSON`);
+    },
+    "passed-on": ({ body }) => {
+      steps.show("API Gateway", "checks the answer's form and passes it on");
+      steps.show("API Gateway → producer", describeUrl(body));
+    },
   });
   try {
-    const [received, key] = await receive(sqs, chain.queueUrl, put.object_key);
-    steps.show("SQS → consumer", `the message, which names ${short(key)}`);
-    const get = await watching(chain, consumerSteps(steps), () =>
-      ask(chain, "getObject", { object_key: key }),
-    );
-    steps.show(
-      "API Gateway → consumer",
-      `a URL of ${get.url.length} characters, good until ${get.expires_at}`,
-    );
-    const fetched = await digestUrl(get.url, (bytes) => reporter.progress("getting", bytes / size));
-    if (fetched !== digest)
-      throw new Error(`${path} arrived with another SHA-256: ${fetched}, not ${digest}.`);
-    steps.show("S3 → consumer", `GET ${formatBytes(size)}, SHA-256 equal`);
-
-    // The order that loses nothing: the work is done, then the message goes, then its payload.
-    await sqs.send(
-      new DeleteMessageCommand({ QueueUrl: chain.queueUrl, ReceiptHandle: received.ReceiptHandle }),
-    );
-    const { url } = await ask(chain, "deleteObject", { object_key: key });
-    const deleted = await fetch(url, { method: "DELETE" });
-    if (!deleted.ok)
-      throw new Error(`The payload was not deleted: ${deleted.status} ${await deleted.text()}`);
-    reporter.line(`Delivered in ${formatTime(steps.elapsed)}. The message and its payload are deleted.`);
+    const { key, size, parts } = await producer.produce(path, {
+      onProgress: (report) => reporter.progress("putting", report),
+    });
+    const how = parts > 1 ? `PUT ${formatBytes(size)} in ${parts} parts` : `PUT ${formatBytes(size)}`;
+    steps.show("producer → S3", `${how} to ${short(key)}`);
+    return key;
   } finally {
+    unwatch();
+    producer.close();
+  }
+}
+
+/** Steps 9 to 12. What else is in the queue is left to others. */
+async function consume(
+  chain: Chain,
+  wanted: string,
+  digest: string,
+  steps: Steps,
+  reporter: Reporter,
+): Promise<void> {
+  const { apiUrl, queueUrl, sqsEndpoint: endpoint, stack } = chain;
+  const { region } = stack;
+  const sqs = new SQSClient({ endpoint, region, credentials: CREDENTIALS });
+  let arrived = false;
+  let trouble: Error | undefined;
+  const unwatch = watchFirst(chain, ["getObject", "headObject"], {
+    received: ({ method, path }) => {
+      steps.show("SQS → consumer", `the message, which names ${short(wanted)}`);
+      steps.show("consumer → API Gateway", `${method} ${path} with that key`);
+    },
+    "passed-on": ({ body }) => steps.show("API Gateway → consumer", describeUrl(body)),
+  });
+  const consumer = new Consumer({
+    apiUrl,
+    queueUrl,
+    region,
+    sqs,
+    retryDelaySeconds: () => 0,
+    handler: async ({ key, size, body }) => {
+      if (key !== wanted) throw new Error(`${key} is for somebody else.`);
+      const is = await digestOf(body, (bytes) => reporter.progress("getting", { bytes, totalBytes: size }));
+      if (is !== digest) throw new Error(`${key} arrived with another SHA-256: ${is}, not ${digest}.`);
+      arrived = true;
+      steps.show("S3 → consumer", `GET ${formatBytes(size)}, SHA-256 equal`);
+    },
+    onEvent: (event) => {
+      if (event.kind === "trouble" || (event.kind === "failed" && event.key === wanted))
+        trouble = event.error;
+      // It is waited for: the message is deleted, and then its payload.
+      if (arrived || trouble) void consumer.stop();
+    },
+  });
+  try {
+    await consumer.run();
+  } finally {
+    unwatch();
     sqs.destroy();
   }
+  if (trouble) throw trouble;
+}
+
+/** The SHA-256 of what passes, in base64. */
+async function digestOf(chunks: AsyncIterable<Buffer>, onProgress: (bytes: number) => void): Promise<string> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    bytes += chunk.length;
+    onProgress(bytes);
+  }
+  return hash.digest("base64");
+}
+
+/** Of an answer that holds a URL. */
+function describeUrl(answer: string): string {
+  const { url, expires_at } = JSON.parse(answer) as SignedUrl;
+  return `a URL of ${url.length} characters, good until ${expires_at}`;
 }
 
 /** input/6f…/cat.jpg */
@@ -140,37 +185,23 @@ const short = (key: string) => key.replace(/^([^/]+\/..)[^/]*/, "$1…");
 type StepOf<Kind> = Extract<GatewayStep, { kind: Kind }>;
 type Watchers = { readonly [Kind in GatewayStep["kind"]]?: (step: StepOf<Kind>) => void };
 
-/** Shows what only the gateway sees while a request is under way. */
-async function watching<T>(chain: Chain, watchers: Watchers, work: () => Promise<T>): Promise<T> {
-  const show = (step: GatewayStep) =>
-    (watchers[step.kind] as ((step: GatewayStep) => void) | undefined)?.(step);
+/**
+ * Shows what only the gateway sees of the first request for one of these actions.
+ *
+ * @returns a function that ends it
+ */
+function watchFirst(chain: Chain, actions: readonly string[], watchers: Watchers): () => void {
+  let phase: "before" | "first" | "after" = "before";
+  const show = (step: GatewayStep) => {
+    if (step.kind === "received" && (phase === "first" || isFor(step.path))) {
+      phase = phase === "before" ? "first" : "after";
+    }
+    if (phase === "first") (watchers[step.kind] as ((step: GatewayStep) => void) | undefined)?.(step);
+  };
+  const isFor = (path: string) => actions.some((action) => path.endsWith(`/${action}`));
   chain.events.on("gateway", show);
-  try {
-    return await work();
-  } finally {
-    chain.events.off("gateway", show);
-  }
+  return () => chain.events.off("gateway", show);
 }
-
-/** Steps 1 to 5. */
-const producerSteps = (steps: Steps): Watchers => ({
-  received: ({ method, path, body }) =>
-    steps.show(
-      "producer → API Gateway",
-      `${method} ${path}, ${formatBytes(Buffer.byteLength(body))} of JSON`,
-    ),
-  invoked: ({ arn }) => steps.show("API Gateway → Lambda", `a proxy event for ${arn.split(":").at(-1)}`),
-  answered: ({ statusCode, bytes }) => {
-    steps.show("Lambda", "checks the request, makes a key, signs the PUT");
-    steps.show("Lambda → API Gateway", `${statusCode}, ${formatBytes(bytes)} of JSON`);
-  },
-  "passed-on": () => steps.show("API Gateway", "checks the answer's form and passes it on"),
-});
-
-/** Step 10. */
-const consumerSteps = (steps: Steps): Watchers => ({
-  received: ({ method, path }) => steps.show("consumer → API Gateway", `${method} ${path} with that key`),
-});
 
 /** Collects what an event tells of keys, from now on. */
 function watch<Name extends "announced" | "consumed", T>(
@@ -193,47 +224,13 @@ function watch<Name extends "announced" | "consumed", T>(
   };
 }
 
-/** Whether a stage's API wants requests for an action signed. */
-export const wantsSignature = ({ stack }: Chain, action: string): boolean =>
-  Boolean(stack.api.definition.paths[`/${action}`]?.["post"]?.security?.length);
-
-async function ask(chain: Chain, action: string, fields: object): Promise<SignedUrl> {
-  const url = new URL(`${chain.apiUrl}/${action}`);
-  const body = JSON.stringify(fields);
-  const headers = wantsSignature(chain, action)
-    ? await signedHeaders(url, body, chain.stack.region, CREDENTIALS)
-    : {};
-  const response = await fetch(url, { method: "POST", body, headers });
-  const answer = (await response.json()) as SignedUrl & { error?: { message: string } };
-  if (!response.ok)
-    throw new Error(`${action} was refused with ${response.status}: ${answer.error?.message}`);
-  return answer;
-}
-
 /** The keys that a message announces. */
 function keysOf(body: string): string[] {
-  let message: { Records?: { s3: { object: { key: string } } }[] };
   try {
-    message = JSON.parse(body) as typeof message;
+    const contents = contentsOf({ Body: body });
+    if (contents.kind !== "objects") return [];
+    return contents.objects.flatMap((object) => ("key" in object ? [object.key] : []));
   } catch {
     return [];
-  }
-  return (message.Records ?? []).map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll("+", " ")));
-}
-
-/** Polls until the message that names a key is there. What else is in the queue is left to others. */
-async function receive(sqs: SQSClient, queueUrl: string, wanted: string): Promise<[Message, key: string]> {
-  for (;;) {
-    const { Messages: messages } = await sqs.send(
-      new ReceiveMessageCommand({ QueueUrl: queueUrl, WaitTimeSeconds: WAIT_SECONDS }),
-    );
-    if (!messages) throw new Error(`The queue stayed empty for ${WAIT_SECONDS} s.`);
-    for (const message of messages) {
-      const receipt = { QueueUrl: queueUrl, ReceiptHandle: message.ReceiptHandle };
-      if (keysOf(message.Body ?? "").includes(wanted)) return [message, wanted];
-      // S3's own test names no object.
-      if (message.Body?.includes('"s3:TestEvent"')) await sqs.send(new DeleteMessageCommand(receipt));
-      else await sqs.send(new ChangeMessageVisibilityCommand({ ...receipt, VisibilityTimeout: 0 }));
-    }
   }
 }

@@ -13,7 +13,7 @@ import {
   terminalReporter,
   unlessInterrupted,
 } from "./command";
-import { deliver, wantsSignature } from "./deliver";
+import { deliver } from "./deliver";
 
 const HELP = `Usage: npm start -- [options]
 
@@ -71,6 +71,24 @@ function describe(chain: Chain): Record<string, string> {
   };
 }
 
+/** What `tweedle` goes by. */
+function environmentOf({
+  apiUrl,
+  queueUrl,
+  deadLetterQueueUrl,
+  bucketName,
+  s3Endpoint,
+  stack,
+}: Chain): string[] {
+  const { accessKeyId, secretAccessKey } = CREDENTIALS;
+  return [
+    `TWEEDLE_API_URL=${apiUrl} TWEEDLE_QUEUE_URL=${queueUrl}`,
+    `TWEEDLE_DEAD_LETTER_QUEUE_URL=${deadLetterQueueUrl}`,
+    `TWEEDLE_BUCKET_NAME=${bucketName} AWS_ENDPOINT_URL_S3=${s3Endpoint}`,
+    `AWS_REGION=${stack.region} AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey}`,
+  ];
+}
+
 function instructions(chain: Chain): string {
   const { apiUrl, queueUrl, sqsEndpoint, stack } = chain;
   const file = relative(process.cwd(), FIRST_MESSAGE);
@@ -83,13 +101,20 @@ function instructions(chain: Chain): string {
   const capped = stack.functions.some(({ environment }) => VARIABLES.maxObjectBytes in environment);
   const length = capped ? `, "content_length": ${statSync(FIRST_MESSAGE).size}` : "";
   const { accessKeyId, secretAccessKey } = CREDENTIALS;
-  const sign = wantsSignature(chain, "getObject")
+  const sign = stack.api.definition.paths["/getObject"]?.["post"]?.security?.length
     ? ` --aws-sigv4 aws:amz:${stack.region}:execute-api --user ${accessKeyId}:${secretAccessKey}`
     : "";
   return `
 ${rows.join("\n")}
 
-Put a file, as anybody may:
+With the client, in a second shell and in this folder:
+${environmentOf(chain)
+  .map((line) => `  export ${line}`)
+  .join("\n")}
+  npx tweedle produce ${file}
+  npx tweedle consume --out /tmp/received --max 1
+
+Or put a file as anybody may:
   curl -T ${file} ${ask(`'{"object_key": "lock.json"${length}}'`, "/putObject")}
 
 Receive its announcement, as a consumer:

@@ -1,6 +1,6 @@
 import { CREDENTIALS, type Chain, start } from "../../local/chain";
 import { startGateway } from "../../local/api-gateway/gateway";
-import { signedHeaders } from "../../local/sign";
+import { signedHeaders } from "../../functions/send-message/signed-headers";
 import { ask, synthesize } from "./tools";
 
 const stackOf = synthesize();
@@ -15,8 +15,17 @@ afterAll(() => Promise.all([open.stop(), signing.stop()]));
 
 const KEY = "input/6f1c2f6e-0a4b-4c1d-9e2f-0123456789ab/cat.jpg";
 
-const signed = (url: string, body: string, changes: Partial<typeof CREDENTIALS> = {}, service?: string) =>
-  signedHeaders(new URL(url), body, "eu-central-1", { ...CREDENTIALS, ...changes }, service);
+const signed = (
+  url: string,
+  body: string,
+  changes: Partial<typeof CREDENTIALS> = {},
+  service = "execute-api",
+) =>
+  signedHeaders(new URL(url), body, {
+    service,
+    region: "eu-central-1",
+    credentials: { ...CREDENTIALS, ...changes },
+  });
 
 describe("a stage whose consumers sign", () => {
   const body = JSON.stringify({ object_key: KEY });

@@ -33,7 +33,7 @@ export type GatewayStep =
   | { readonly kind: "received"; readonly method: string; readonly path: string; readonly body: string }
   | { readonly kind: "invoked"; readonly arn: string; readonly event: unknown }
   | { readonly kind: "answered"; readonly statusCode: number; readonly bytes: number; readonly ms: number }
-  | { readonly kind: "passed-on"; readonly statusCode: number };
+  | { readonly kind: "passed-on"; readonly statusCode: number; readonly body: string };
 
 export interface Gateway {
   /** With the stage, without a slash at the end. */
@@ -119,7 +119,7 @@ async function respond(
   request.resume();
   response.writeHead(answer.statusCode, { ...answer.headers, "x-amzn-requestid": requestId });
   response.end(request.method === "HEAD" ? undefined : answer.body);
-  options.onStep?.({ kind: "passed-on", statusCode: answer.statusCode });
+  options.onStep?.({ kind: "passed-on", statusCode: answer.statusCode, body: answer.body });
 }
 
 async function handle(
