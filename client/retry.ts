@@ -94,6 +94,28 @@ export async function wait(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
+ * Waits for something, unless somebody asks for an end first. Nothing of it is kept: `Promise.race` with a promise that
+ * stays open would hold every value that it ever gave.
+ *
+ * @throws TweedleError Interrupted
+ */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await promise;
+  let stop = () => undefined as void;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new TweedleError("Interrupted", "Interrupted.", { cause: signal.reason }));
+  });
+  promise.catch(() => undefined);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/**
  * Tries until it works: what is transient is tried again, everything else is told at once.
  *
  * @param attempt one try, told its number from 1 and why the one before failed

@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { LIMITS } from "../../functions/sign-url/limits";
 import { TweedleError } from "../errors";
+import { unlessAborted } from "../retry";
 import type { Layout } from "./layout";
 import { type Source, chunkSource, isSource, openFile } from "./source";
 
@@ -36,22 +37,15 @@ export function* partsOf(source: Source, layout: Layout): Generator<Part> {
 /** A stream that is read in pieces of wanted sizes, each only when it is asked for. */
 export class Pieces {
   readonly #chunks: AsyncIterator<Uint8Array | string>;
+  readonly #closed = new AbortController();
   #rest: Buffer = Buffer.alloc(0);
   #ended = false;
 
-  readonly #interrupted: Promise<never>;
-
   constructor(
     private readonly stream: AsyncIterable<Uint8Array | string>,
-    signal?: AbortSignal,
+    private readonly signal?: AbortSignal,
   ) {
     this.#chunks = stream[Symbol.asyncIterator]();
-    this.#interrupted = new Promise((_, reject) => {
-      const interrupt = () => reject(new TweedleError("Interrupted", "Interrupted."));
-      if (signal?.aborted) interrupt();
-      signal?.addEventListener("abort", interrupt, { once: true });
-    });
-    this.#interrupted.catch(() => undefined);
   }
 
   /** The next bytes, at most so many. Fewer mean that there are no more. */
@@ -71,11 +65,13 @@ export class Pieces {
     if (this.stream instanceof Readable) this.stream.destroy();
     else if (!this.#ended) this.#chunks.return?.().catch(() => undefined);
     this.#ended = true;
+    this.#closed.abort();
   }
 
   async #fill(): Promise<boolean> {
     if (this.#ended) return false;
-    const { done, value } = await Promise.race([this.#chunks.next(), this.#interrupted]);
+    const next = unlessAborted(this.#chunks.next(), this.signal);
+    const { done, value } = await unlessAborted(next, this.#closed.signal);
     this.#ended = Boolean(done);
     if (!done) this.#rest = asBuffer(value);
     return !done;
