@@ -1,5 +1,5 @@
 import { type Signer, signedHeaders } from "../functions/send-message/signed-headers";
-import { HttpError, TweedleError } from "./errors";
+import { HttpError, TweedleError, throwIfAborted } from "./errors";
 import { type Connections, close, connections, send, textOf } from "./http";
 import { type RetryOptions, retrying } from "./retry";
 
@@ -62,13 +62,13 @@ export class Api {
   }
 
   /** Whether the stage has an action. */
-  async has(action: string): Promise<boolean> {
-    return (await this.#describe()).paths[`/${action}`] !== undefined;
+  async has(action: string, signal?: AbortSignal): Promise<boolean> {
+    return (await this.#describe(signal)).paths[`/${action}`] !== undefined;
   }
 
   /** The largest payload that the stage takes in one action, in bytes. */
-  async maxContentLength(action: string): Promise<number> {
-    const { paths, components } = await this.#describe();
+  async maxContentLength(action: string, signal?: AbortSignal): Promise<number> {
+    const { paths, components } = await this.#describe(signal);
     const schema = paths[`/${action}`]?.post?.requestBody?.content["application/json"].schema.$ref
       .split("/")
       .at(-1);
@@ -98,18 +98,22 @@ export class Api {
   }
 
   async #describe(signal?: AbortSignal): Promise<Description> {
-    this.#description ??= this.#call(
-      "GET",
-      "/openapi.json",
-      undefined,
-      false,
-      signal,
-    ) as Promise<Description>;
-    try {
-      return await this.#description;
-    } catch (error) {
-      this.#description = undefined;
-      throw error;
+    for (;;) {
+      const asked = (this.#description ??= this.#call(
+        "GET",
+        "/openapi.json",
+        undefined,
+        false,
+        signal,
+      ) as Promise<Description>);
+      try {
+        return await asked;
+      } catch (error) {
+        if (this.#description === asked) this.#description = undefined;
+        throwIfAborted(signal);
+        // Whoever asked first has been interrupted: that is not our end.
+        if (!(error instanceof TweedleError && error.code === "Interrupted")) throw error;
+      }
     }
   }
 

@@ -64,7 +64,8 @@ export async function send(options: HttpRequest): Promise<IncomingMessage> {
   request.setNoDelay(true);
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     request.once("response", resolve);
-    request.once("error", (error) => reject(asNetworkError(error)));
+    // Once there is an answer, what breaks is the answer's error.
+    request.on("error", (error) => reject(asNetworkError(error)));
   });
   let response: IncomingMessage;
   if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
@@ -96,9 +97,9 @@ function lengthOf(body: HttpRequest["body"]): Record<string, string> {
 export const networkError = (code: string, message: string): Error =>
   Object.assign(new Error(message), { code });
 
-/** Node calls a connection that ended in the middle by several names. */
+/** Node calls a connection that ended in the middle by several names, the last where nobody was reading then. */
 function asNetworkError(error: NodeJS.ErrnoException): Error {
-  return error.message === "aborted" || error.message === "socket hang up"
+  return ["aborted", "socket hang up"].includes(error.message) || error.code === "ERR_STREAM_PREMATURE_CLOSE"
     ? networkError("ECONNRESET", "The connection broke.")
     : error;
 }
@@ -141,6 +142,8 @@ export const parseXml = (text: string): Record<string, unknown> => xml.parse(tex
 /** What an answer says no with, in a word and a sentence. */
 async function refusal(response: IncomingMessage, request: ClientRequest): Promise<HttpError> {
   const { statusCode = 500, headers } = response;
+  // A body that is refused may stay unread: another request would wait behind it.
+  if (request.method !== "GET") request.shouldKeepAlive = false;
   const text = await textOf(response).catch(() => "");
   // What is still being sent has no reader any more.
   if (!request.writableFinished) request.destroy();

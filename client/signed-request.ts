@@ -18,7 +18,7 @@ type Signed = Pick<SignedUrl, "method" | "url" | "headers">;
  * credentials that signed it, whatever it says itself, so S3's 403 is a reason to sign again, too.
  */
 export class SignedRequest {
-  #signed: (Signed & { readonly until: number }) | undefined;
+  #signed: { readonly request: Promise<Signed>; readonly until: number } | undefined;
   #refusals = 0;
 
   /** @param sign asks the API for a URL that lives for {@link EXPIRES_IN} */
@@ -41,7 +41,8 @@ export class SignedRequest {
     readonly headers?: Readonly<Record<string, string>>;
     readonly signal?: AbortSignal | undefined;
   } = {}): Promise<IncomingMessage> {
-    const { method, url, headers: signed } = await this.#current();
+    const current = this.#current();
+    const { method, url, headers: signed } = await current.request;
     try {
       const response = await send({
         method,
@@ -55,17 +56,24 @@ export class SignedRequest {
       return response;
     } catch (error) {
       if (!(error instanceof HttpError) || error.status !== 403) throw error;
-      this.#signed = undefined;
-      this.#refusals += 1;
+      // Several requests may be refused for one URL: it counts once, and what was signed since then stays.
+      if (this.#signed === current) {
+        this.#signed = undefined;
+        this.#refusals += 1;
+      }
       if (this.#refusals > MAX_REFUSALS) throw error;
       throw new TransientError(error.message, { cause: error });
     }
   }
 
-  async #current(): Promise<Signed> {
+  #current() {
     const now = performance.now();
     if (!this.#signed || now > this.#signed.until) {
-      this.#signed = { ...(await this.sign()), until: now + (EXPIRES_IN - MARGIN_SECONDS) * 1000 };
+      const signed = { request: this.sign(), until: now + (EXPIRES_IN - MARGIN_SECONDS) * 1000 };
+      this.#signed = signed;
+      signed.request.catch(() => {
+        if (this.#signed === signed) this.#signed = undefined;
+      });
     }
     return this.#signed;
   }
