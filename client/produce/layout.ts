@@ -47,6 +47,11 @@ export class Layout {
     return Math.min(this.partBytes * 2 ** doublings, LIMITS.putBytes);
   }
 
+  /** How many parts a payload of one size has. @param size in bytes */
+  count(size: number): number {
+    return Math.ceil(size / this.partBytes);
+  }
+
   /** As the payload's metadata says it: 33554432, or 8388608+ for parts that grow. */
   toString(): string {
     return `${this.partBytes}${this.grows ? "+" : ""}`;

@@ -69,7 +69,7 @@ export async function uploadPart(
   return await retrying(
     `Putting part ${number}`,
     () =>
-      progress.attempt(async (sent) => {
+      progress.attempt(end - start, async (sent) => {
         const body = (): Readable => sent(source.read(start, end));
         const response = await request.send({ body, signal });
         await textOf(response);

@@ -1,10 +1,11 @@
+import { setMaxListeners } from "node:events";
 import { basename } from "node:path";
 import { contentType as contentTypeOf } from "mime-types";
 import { NAME } from "../../functions/sign-url/fields";
 import { isName } from "../../functions/sign-url/keys";
 import { LIMITS } from "../../functions/sign-url/limits";
 import { Api, type ApiOptions } from "../api";
-import { TweedleError, throwIfAborted } from "../errors";
+import { HttpError, TweedleError, throwIfAborted } from "../errors";
 import type { Context, Fields, Produced } from "./context";
 import { defaultStateDirectory } from "./journal";
 import { Layout, MIN_PART_BYTES } from "./layout";
@@ -89,26 +90,41 @@ export class Producer {
    * @throws TweedleError that says what to change, or what failed
    */
   async produce(input: Input, options: ProduceOptions = {}): Promise<Produced> {
-    throwIfAborted(options.signal);
+    const { signal } = options;
+    throwIfAborted(signal);
     const fields = fieldsOf(input, options);
-    if (input instanceof Uint8Array) {
-      const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-      return await this.#produceSource(chunkSource([bytes], bytes.length), fields, options);
-    }
-    if (typeof input !== "string") return await this.#produceStream(input, fields, options);
-    const opened = await openFile(input);
+    // One signal may end many payloads, and each listens to it.
+    if (signal) setMaxListeners(0, signal);
     try {
-      return isSource(opened)
-        ? await this.#produceSource(opened, fields, options, opened)
-        : await this.#produceStream(opened.createReadStream({ autoClose: false }), fields, options);
-    } finally {
-      await opened.close();
+      return await this.#produce(input, fields, options);
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      const { status, message } = error;
+      throw new TweedleError("Refused", `${fields.object_key} was refused with ${status}: ${message}`, {
+        cause: error,
+      });
     }
   }
 
   /** Closes its connections. */
   close(): void {
     this.#api.close();
+  }
+
+  async #produce(input: Input, fields: Fields, options: ProduceOptions): Promise<Produced> {
+    if (input instanceof Uint8Array) {
+      const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
+      return await this.#produceSource(chunkSource([bytes], bytes.length), fields, options);
+    }
+    if (typeof input !== "string") return await this.#produceStream(input, fields, options);
+    const opened = await openFile(input);
+    // A pipe is closed once a read of it ends, which may be never.
+    if (!isSource(opened)) return await this.#produceStream(opened.createReadStream(), fields, options);
+    try {
+      return await this.#produceSource(opened, fields, options, opened);
+    } finally {
+      await opened.close();
+    }
   }
 
   async #produceSource(
@@ -126,18 +142,18 @@ export class Producer {
       apiUrl,
     } = this.#options;
     const context = this.#context(size, options);
-    if (size <= inlineThresholdBytes) {
+    if (inlineThresholdBytes > 0 && size <= inlineThresholdBytes) {
       const produced = await sendMessage(context, source, fields);
       if (produced) return produced;
     }
     if (size <= multipartThresholdBytes) return await putObject(context, source, fields);
-    await this.#refuseTooLarge(size, fields);
+    await this.#refuseTooLarge(size, fields, options.signal);
     const layout = Layout.ofSize(size, partSizeBytes);
-    context.progress.totalParts = Math.ceil(size / layout.sizeOf(1));
+    context.progress.totalParts = layout.count(size);
     if (file && options.resume) {
       return await resumableUpload(context, file, fields, layout, { stateDirectory, apiUrl });
     }
-    return await upload(context, partsOf(source, layout), fields, layout);
+    return await upload(context, partsOf(source, layout), fields, layout, file?.assertUnchanged);
   }
 
   /** A stream that ends within its first part goes whole, any other in parts. */
@@ -152,35 +168,44 @@ export class Producer {
       ? Layout.ofSize(expectedSizeBytes, partBytes)
       : Layout.growing(partBytes);
     const pieces = new Pieces(stream, options.signal);
+    let first: Part | undefined;
     try {
-      const first = await nextPart(pieces, layout, 1);
+      first = await nextPart(pieces, layout, 1);
       if (!first) return await this.#produceSource(chunkSource([], 0), fields, options);
       if (first.end === layout.sizeOf(1)) {
         const context = this.#context(undefined, options);
-        return await upload(context, this.#streamParts(first, pieces, layout, fields), fields, layout);
+        const parts = this.#streamParts(first, pieces, layout, fields, options.signal);
+        return await upload(context, parts, fields, layout);
       }
-      try {
-        return await this.#produceSource(first.source, fields, options);
-      } finally {
-        await first.source.close();
-      }
+      return await this.#produceSource(first.source, fields, options);
     } finally {
       pieces.close();
+      await first?.source.close();
     }
   }
 
-  async *#streamParts(first: Part, pieces: Pieces, layout: Layout, fields: Fields): AsyncGenerator<Part> {
+  async *#streamParts(
+    first: Part,
+    pieces: Pieces,
+    layout: Layout,
+    fields: Fields,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Part> {
     let size = 0;
     for (let part: Part | undefined = first; part; part = await nextPart(pieces, layout, part.number + 1)) {
       size += part.end;
-      await this.#refuseTooLarge(size, fields);
+      await this.#refuseTooLarge(size, fields, signal);
       yield part;
     }
   }
 
   /** The API would refuse to complete it, once all parts are there. */
-  async #refuseTooLarge(size: number, { object_key: name }: Fields): Promise<void> {
-    const most = await this.#api.maxContentLength("completeMultipartUpload");
+  async #refuseTooLarge(
+    size: number,
+    { object_key: name }: Fields,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const most = await this.#api.maxContentLength("completeMultipartUpload", signal);
     if (size > most)
       throw new TweedleError("Invalid", `${name} has ${size} bytes: this stage takes up to ${most}.`);
   }

@@ -33,19 +33,28 @@ export class Progress {
     this.#report();
   }
 
-  /** Runs one try, which counts what it sends; a try that fails has sent nothing. */
-  async attempt<T>(run: (sent: (stream: Readable) => Readable) => Promise<T>): Promise<T> {
+  /**
+   * Runs one try to send so many bytes, which counts what it sends: one that fails has sent nothing, one that succeeds
+   * all, even where S3 had it already and did not read on.
+   */
+  async attempt<T>(size: number, run: (sent: (stream: Readable) => Readable) => Promise<T>): Promise<T> {
     let bytes = 0;
+    let over = false;
     const count = (length: number) => {
+      if (over) return;
       bytes += length;
       this.add(length);
     };
     const sent = (stream: Readable) =>
       this.onProgress ? Readable.from(counted(stream, count), { objectMode: false }) : stream;
     try {
-      return await run(sent);
+      const result = await run(sent);
+      over = true;
+      if (bytes < size) this.add(size - bytes);
+      return result;
     } catch (error) {
-      this.add(-bytes);
+      over = true;
+      if (bytes > 0) this.add(-bytes);
       throw error;
     }
   }

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { HttpError, TweedleError } from "../errors";
+import { HttpError } from "../errors";
 import { textOf } from "../http";
 import { mayHaveWorked, retrying } from "../retry";
 import { EXPIRES_IN, SignedRequest } from "../signed-request";
 import type { Context, Fields, Produced } from "./context";
-import { type Source, digestOf } from "./source";
+import { type Source, changed, digestOf } from "./source";
 
 /** Puts a payload in one request, with its length and digest signed. */
 export async function putObject(
@@ -33,7 +33,7 @@ export async function putObject(
   await retrying(
     `Putting ${fields.object_key}`,
     () =>
-      progress.attempt(async (sent) => {
+      progress.attempt(size, async (sent) => {
         try {
           await textOf(await request.send({ body: () => sent(source.read(0, size)), signal }));
         } catch (error) {
@@ -50,7 +50,5 @@ export async function putObject(
 
 /** S3 refuses bytes that are not those of the digest: the file changed after it was read for it. */
 export function changedOr(error: unknown, name: string): unknown {
-  return error instanceof HttpError && error.code === "BadDigest"
-    ? new TweedleError("Invalid", `${name} changed while it was sent.`, { cause: error })
-    : error;
+  return error instanceof HttpError && error.code === "BadDigest" ? changed(name, { cause: error }) : error;
 }

@@ -15,7 +15,7 @@ export async function sendMessage(
   source: Source,
   fields: Fields,
 ): Promise<Produced | undefined> {
-  if (!(await api.has("sendMessage"))) return undefined;
+  if (!(await api.has("sendMessage", signal))) return undefined;
   const { size } = source;
   const bytes = Buffer.concat((await source.read(0, size).toArray()) as Buffer[]);
   const checksum = createHash("sha256").update(bytes).digest("base64");

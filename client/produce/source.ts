@@ -37,6 +37,8 @@ export interface FileSource extends Source {
   readonly path: string;
   /** When it was changed last, in milliseconds since 1970. */
   readonly modifiedAt: number;
+  /** @throws TweedleError Invalid, where it has changed since it was opened: what was read may be of two minds */
+  readonly assertUnchanged: () => Promise<void>;
 }
 
 /** @throws TweedleError Invalid, where there is no such file, or none that may be read */
@@ -68,9 +70,16 @@ function fileSource(path: string, handle: FileHandle, size: number, modifiedAt: 
     modifiedAt,
     read: (start, end) =>
       Readable.from(readFile(handle, path, start, end), { objectMode: false, highWaterMark: READ_BYTES }),
+    assertUnchanged: async () => {
+      const now = await handle.stat();
+      if (now.size !== size || now.mtimeMs !== modifiedAt) throw changed(path);
+    },
     close: () => handle.close(),
   };
 }
+
+export const changed = (name: string, options?: ErrorOptions): TweedleError =>
+  new TweedleError("Invalid", `${name} changed while it was sent.`, options);
 
 /** @throws TweedleError Invalid, where the file has become shorter */
 async function* readFile(
@@ -82,7 +91,7 @@ async function* readFile(
   for (let position = start; position < end;) {
     const length = Math.min(READ_BYTES, end - position);
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, position);
-    if (bytesRead === 0) throw new TweedleError("Invalid", `${path} changed while it was sent.`);
+    if (bytesRead === 0) throw changed(path);
     position += bytesRead;
     yield bytesRead === length ? buffer : buffer.subarray(0, bytesRead);
   }

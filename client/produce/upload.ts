@@ -22,16 +22,22 @@ const UPLOAD_LIFETIME_MS = 86_400_000;
 
 type Parts = AsyncIterable<Part> | Iterable<Part>;
 
-/** Uploads in parts, and gives the upload up where that fails. */
+/**
+ * Uploads in parts, and gives the upload up where that fails.
+ *
+ * @param check a last look at what was sent, which throws where it must not be announced
+ */
 export async function upload(
   context: Context,
   parts: Parts,
   fields: Fields,
   layout: Layout,
+  check?: () => Promise<void>,
 ): Promise<Produced> {
   const begun = await createUpload(context, withLayout(fields, layout));
   try {
     const uploaded = await uploadParts(context, begun, parts, []);
+    await check?.();
     await completeUpload(context, begun, uploaded);
     return produced(begun, uploaded);
   } catch (error) {
@@ -65,6 +71,7 @@ export async function resumableUpload(
     return await producedFrom(file, noted as JournalEntry, context.signal);
   }
   const layout = old ? Layout.parse((noted as JournalEntry).layout) : wanted;
+  context.progress.totalParts = layout.count(size);
   const entry: JournalEntry = old
     ? (noted as JournalEntry)
     : {
@@ -78,6 +85,7 @@ export async function resumableUpload(
   await journal.write(entry);
   try {
     const parts = await uploadParts(context, entry, partsOf(file, layout), old ?? []);
+    await file.assertUnchanged();
     await journal.write({ ...entry, completingAt: Date.now() });
     await completeUpload(context, entry, parts, entry.completingAt !== undefined);
     await journal.remove();
