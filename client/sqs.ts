@@ -1,6 +1,9 @@
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { TweedleError } from "./errors";
 
+/** How long SQS may say nothing, in milliseconds. */
+const SOCKET_TIMEOUT_MS = 40_000;
+
 /** A queue of AWS's says its region itself. */
 export const regionOf = (queueUrl: string): string | undefined =>
   /\/\/sqs\.([^.]+)\.amazonaws\.com/.exec(queueUrl)?.[1];
@@ -16,5 +19,10 @@ export function sqsClient(queueUrl: string, region = regionOf(queueUrl)): SQSCli
     });
   }
   const isAws = url.hostname.endsWith(".amazonaws.com");
-  return new SQSClient({ ...(region !== undefined && { region }), ...(!isAws && { endpoint: url.origin }) });
+  return new SQSClient({
+    ...(region !== undefined && { region }),
+    ...(!isAws && { endpoint: url.origin }),
+    // Longer than a long poll: a connection that silently went away would be waited on for ever.
+    requestHandler: { socketTimeout: SOCKET_TIMEOUT_MS },
+  });
 }

@@ -5,6 +5,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import { createHash } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { Consumer as Poller } from "sqs-consumer";
 import { Api, type ApiOptions } from "../api";
@@ -18,7 +19,7 @@ import { type Announcement, type Contents, type InlinePayload, contentsOf } from
 import { Budget, download } from "./download";
 import { Duplicates } from "./duplicates";
 import { type Handler, type Payload, nameOf } from "./payload";
-import { Visibility } from "./visibility";
+import { Visibility, bounded } from "./visibility";
 
 export interface ConsumerOptions extends Omit<ApiOptions, "credentials"> {
   /** The stack's output queue_url. */
@@ -98,6 +99,8 @@ export class Consumer {
   #visibilityTimeoutSeconds = 360;
   #accepted = 0;
   #troubles = 0;
+  /** Told whenever something has been handled. */
+  #wake: () => void = () => undefined;
 
   /** @throws TweedleError Invalid, where an option cannot be used */
   constructor(options: ConsumerOptions) {
@@ -114,6 +117,8 @@ export class Consumer {
       this.#end = { resolve, reject };
     });
     this.#ended.catch(() => undefined);
+    // Every payload, request and pause listens to it.
+    setMaxListeners(0, this.#ending.signal);
   }
 
   /**
@@ -126,8 +131,10 @@ export class Consumer {
     try {
       await this.#start();
     } catch (error) {
-      this.#close();
-      throw error;
+      if (!this.#stopping) {
+        this.#close();
+        throw error;
+      }
     }
     await this.#ended;
   }
@@ -188,7 +195,8 @@ export class Consumer {
     const { queueUrl: QueueUrl } = this.#options;
     const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["VisibilityTimeout"] });
     try {
-      return Number((await this.#sqs.send(command)).Attributes?.VisibilityTimeout ?? 360);
+      const { Attributes } = await this.#sqs.send(command, { abortSignal: this.#ending.signal });
+      return Number(Attributes?.VisibilityTimeout ?? 360);
     } catch (error) {
       throw new TweedleError("Invalid", `The queue ${QueueUrl} cannot be read: ${(error as Error).message}`, {
         cause: error,
@@ -209,11 +217,15 @@ export class Consumer {
 
   async #waitForRoom(): Promise<void> {
     while (this.#room() <= 0 && !this.#stopping) {
-      if (this.#accepted >= (this.#options.maxMessages ?? Infinity)) {
+      // The last ones are given all the time that they need.
+      if (this.#handling.size === 0) {
         void this.stop();
         return;
       }
-      await Promise.race(this.#handling);
+      // Not a race of what is being handled: each would hold on to a promise that stays open for hours.
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
     if (!this.#stopping) this.#poller?.updateOption("batchSize", this.#room());
   }
@@ -222,7 +234,10 @@ export class Consumer {
     this.#accepted += 1;
     const handling = this.#handle(message)
       .catch((error: Error) => this.#trouble("Handling a message", error))
-      .finally(() => this.#handling.delete(handling));
+      .finally(() => {
+        this.#handling.delete(handling);
+        this.#wake();
+      });
     this.#handling.add(handling);
   }
 
@@ -345,7 +360,10 @@ export class Consumer {
   async #deleteMessage({ message, messageId }: Begun): Promise<boolean> {
     const { queueUrl: QueueUrl } = this.#options;
     try {
-      await this.#sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
+      await this.#sqs.send(
+        new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }),
+        bounded(),
+      );
       return true;
     } catch (error) {
       this.#trouble(`Deleting the message ${messageId}`, error as Error);
@@ -387,15 +405,21 @@ export class Consumer {
     const { graceSeconds = 30 } = this.#options;
     // The poll that is under way ends at once. A message that was just then on its way shows again by itself.
     this.#poller?.stop({ abort: true });
-    const all = () => Promise.allSettled(this.#handling);
-    const graceEnds = new AbortController();
-    await Promise.race([all(), wait(graceSeconds * 1000, graceEnds.signal).catch(() => undefined)]);
-    graceEnds.abort();
+    this.#wake();
+    await this.#allHandled(graceSeconds * 1000);
     this.#ending.abort();
     // A handler that does not listen cannot be stopped; its message stays hidden as long as this process lives.
-    await Promise.race([all(), wait(LAST_WORDS_MS)]);
+    await this.#allHandled(LAST_WORDS_MS);
     this.#close();
     this.#end.resolve();
+  }
+
+  /** Waits for what is being handled, so many milliseconds at most. */
+  async #allHandled(ms: number): Promise<void> {
+    const over = new AbortController();
+    const late = wait(ms, over.signal).catch(() => undefined);
+    await Promise.race([Promise.allSettled(this.#handling), late]);
+    over.abort();
   }
 
   #close(): void {
@@ -408,7 +432,14 @@ export class Consumer {
   }
 
   #tell(event: ConsumerEvent): void {
-    this.#options.onEvent?.(event);
+    try {
+      this.#options.onEvent?.(event);
+    } catch (error) {
+      // Its author's to hear, and no reason to handle a message again.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 }
 

@@ -71,9 +71,11 @@ function read(body: unknown, attributes: Attributes, wrappings: number): Content
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
 function readRecords(records: readonly unknown[]): Contents {
-  const created = records.filter((record) =>
-    String((record as Json | null)?.["eventName"]).startsWith("ObjectCreated:"),
-  );
+  // What is no event is not taken for another kind of event: a message that nobody understands is not deleted.
+  const created = records.filter((record) => {
+    const event = (record as Json | null)?.["eventName"];
+    return typeof event !== "string" || /^(s3:)?ObjectCreated:/.test(event);
+  });
   if (created.length === 0) return { kind: "nothing", why: "no object was created" };
   return { kind: "objects", objects: created.map(readRecord) };
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import type { Api } from "../api";
@@ -78,8 +79,14 @@ export async function download(context: DownloadContext, object: Announcement): 
   const pin = object.eTag === undefined ? undefined : `"${object.eTag}"`;
   if (whole) {
     const response = await first(context, object, request, pin);
-    const facts = factsOf(response);
-    return deliver(context, object, facts, afterHead(context, object, request, facts, response), response);
+    try {
+      const facts = factsOf(response);
+      const chunks = afterHead(context, object, request, facts, response);
+      return deliver(context, object, facts, chunks, response);
+    } catch (error) {
+      response.destroy();
+      throw error;
+    }
   }
   const head = await first(context, object, signed(context, object, "headObject"), pin);
   head.resume();
@@ -95,7 +102,6 @@ function deliver(
   response?: IncomingMessage,
 ): Download {
   if (object.size !== undefined && object.size !== facts.size) {
-    response?.destroy();
     throw new TweedleError(
       "Corrupt",
       `${object.key} was announced with ${object.size} bytes, and has ${facts.size}.`,
@@ -124,7 +130,11 @@ function signed({ api, signal }: DownloadContext, object: Announcement, action: 
     expires_in: EXPIRES_IN,
   };
   return new SignedRequest(api.connections, async () => {
-    const answer = await api.ask(action, fields, signal);
+    const answer = await api.ask(action, fields, signal).catch((error: unknown) => {
+      // What is wrong with the API, or with how it is asked, is not the message's fault: it comes again.
+      if (!(error instanceof TweedleError && error.code === "Invalid")) throw error;
+      throw new TweedleError("Refused", error.message, { cause: error });
+    });
     const bucket = bucketOf(answer.url);
     if (bucket === object.bucket) return answer;
     throw new TweedleError(
@@ -262,6 +272,7 @@ async function* inRanges(
   const { budget } = context;
   const ended = new AbortController();
   const inner = { ...context, signal: AbortSignal.any([context.signal, ended.signal]) };
+  setMaxListeners(0, inner.signal);
   const coming: { readonly chunks: Promise<Buffer[]>; readonly borrowed: boolean }[] = [];
   let next = 0;
   try {

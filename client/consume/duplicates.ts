@@ -12,7 +12,7 @@ type Identity = Pick<Announcement, "key"> &
  */
 export class Duplicates {
   readonly #done = new Map<string, Identity[]>();
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #underWay = new Map<Identity, Promise<void>>();
 
   /**
    * Runs what handles a payload, unless that has been done. Where it is being done, waits for how it ends.
@@ -21,28 +21,21 @@ export class Duplicates {
    * @throws what handle throws, for the duplicate too: its message must come again
    */
   async once(identity: Identity, handle: () => Promise<void>): Promise<boolean> {
-    if (this.#isDone(identity)) return true;
-    const id = `${identity.bucket}/${identity.key}/${identity.versionId ?? identity.eTag ?? ""}`;
-    const underWay = this.#underWay.get(id);
-    if (underWay) {
-      await underWay;
+    if ((this.#done.get(identity.key) ?? []).some((done) => isSame(done, identity))) return true;
+    for (const [other, run] of this.#underWay) {
+      if (!isSame(other, identity)) continue;
+      await run;
       return true;
     }
     const run = handle();
-    this.#underWay.set(id, run);
+    this.#underWay.set(identity, run);
     try {
       await run;
       this.#remember(identity);
       return false;
     } finally {
-      this.#underWay.delete(id);
+      this.#underWay.delete(identity);
     }
-  }
-
-  #isDone(identity: Identity): boolean {
-    return (this.#done.get(identity.key) ?? []).some(
-      (done) => done.bucket === identity.bucket && isSame(done, identity),
-    );
   }
 
   #remember(identity: Identity): void {
@@ -55,6 +48,7 @@ export class Duplicates {
 
 /** A version is one payload. Without versions an object is what its ETag says, and an older event tells nothing new. */
 function isSame(done: Identity, given: Identity): boolean {
+  if (done.key !== given.key || done.bucket !== given.bucket) return false;
   if (done.versionId !== undefined && given.versionId !== undefined)
     return done.versionId === given.versionId;
   if (done.eTag !== undefined && done.eTag === given.eTag) return true;

@@ -3,6 +3,12 @@ import { ChangeMessageVisibilityCommand, type Message, type SQSClient } from "@a
 /** However often it is extended, a message is hidden for 12 hours from its receipt at most, in seconds. */
 const MAX_VISIBILITY_SECONDS = 43_200;
 
+/** How long SQS may take for a short request, in milliseconds: the SDK itself waits for ever. */
+const TIMEOUT_MS = 30_000;
+
+/** Options of a request that must not hold up all that waits for its end. */
+export const bounded = () => ({ abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
+
 /**
  * Keeps a message hidden from other consumers while it is being handled.
  *
@@ -11,7 +17,7 @@ const MAX_VISIBILITY_SECONDS = 43_200;
 export class Visibility {
   readonly #receivedAt = performance.now();
   readonly #timer: NodeJS.Timeout;
-  #changing: Promise<void> = Promise.resolve();
+  #changing: Promise<unknown> = Promise.resolve();
 
   /** @param onFailure told why a heartbeat failed; the next one tries again */
   constructor(
@@ -33,7 +39,8 @@ export class Visibility {
       this.onFailure(new Error("It is being handled for 12 hours: SQS shows it to others now."));
       return;
     }
-    this.#changing = this.#change(Math.min(this.timeoutSeconds, left)).catch(this.onFailure);
+    const change = this.#change(Math.min(this.timeoutSeconds, left)).catch(this.onFailure);
+    this.#changing = Promise.all([this.#changing, change]);
   }
 
   async #change(seconds: number): Promise<void> {
@@ -44,6 +51,7 @@ export class Visibility {
         ReceiptHandle: message.ReceiptHandle,
         VisibilityTimeout: Math.round(seconds),
       }),
+      bounded(),
     );
   }
 
