@@ -47,12 +47,13 @@ function buildLibrary(folder: string): void {
   );
 }
 
-/** What `npm run build:client` makes, and `npm ci` too: dist/tweedle.js, dist/index.js and its types. */
+/** What `npm run prepare` makes, and `npm ci` too: dist/tweedle.js, dist/index.js and its types. */
 if (require.main === module) {
   const { outdir } = parseArgs({
     options: { outdir: { type: "string", default: join(ROOT, "dist") } },
   }).values;
-  rmSync(outdir, { recursive: true, force: true });
+  // What an earlier version has made may be no part of this one.
+  rmSync(join(outdir, "types"), { recursive: true, force: true });
   buildCommand(join(outdir, "tweedle.js"));
   buildLibrary(outdir);
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { S3Client } from "@aws-sdk/client-s3";
 import {
   ChangeMessageVisibilityBatchCommand,
@@ -12,8 +11,9 @@ import {
   StartMessageMoveTaskCommand,
 } from "@aws-sdk/client-sqs";
 import { type Announcement, type Contents, contentsOf } from "./consume/contents";
-import { TweedleError } from "./errors";
+import { TweedleError, throwIfAborted } from "./errors";
 import { findObject } from "./objects";
+import { wait } from "./retry";
 
 /** How long letters are hidden while somebody looks at them, in seconds. */
 const LOOK_SECONDS = 120;
@@ -24,6 +24,8 @@ export interface DeadLettersOptions {
   readonly deadLetterQueueUrl: string;
   /** The stack's output queue_url: where letters are sent back to. */
   readonly queueUrl: string;
+  /** Asks for an end. @default nobody does */
+  readonly signal?: AbortSignal;
 }
 
 /** A message that its consumers could not handle. */
@@ -53,8 +55,9 @@ export class DeadLetters {
    * @param limit how many at most
    */
   async receive(limit: number): Promise<DeadLetter[]> {
-    const { sqs, deadLetterQueueUrl: QueueUrl } = this.#options;
+    const { sqs, deadLetterQueueUrl: QueueUrl, signal } = this.#options;
     for (let empty = 0; empty < 2 && this.#held.size < limit;) {
+      throwIfAborted(signal);
       const { Messages = [] } = await sqs.send(
         new ReceiveMessageCommand({
           QueueUrl,
@@ -72,7 +75,7 @@ export class DeadLetters {
     return [...this.#held.values()].toSorted((a, b) => a.sentAt.getTime() - b.sentAt.getTime());
   }
 
-  /** Sends a letter back to its queue, as a new message, and deletes it here. In that order: it may come twice, and not never. */
+  /** Sends a letter back to its queue, as a new message, and deletes it here. In this order: it may come twice, and is never lost. */
   async redrive({ messageId, message }: DeadLetter): Promise<void> {
     const { sqs, queueUrl: QueueUrl } = this.#options;
     const { Body, MessageAttributes } = message;
@@ -91,13 +94,13 @@ export class DeadLetters {
   }
 
   /**
-   * Sends all letters back, by a task that SQS runs.
+   * Sends all letters back, by a task that SQS runs: it goes on where nobody waits for its end.
    *
    * @param onProgress told how many have been moved so far
    * @returns how many
    */
   async redriveAll(onProgress?: (moved: number, of: number) => void): Promise<number> {
-    const { sqs, deadLetterQueueUrl: QueueUrl } = this.#options;
+    const { sqs, deadLetterQueueUrl: QueueUrl, signal } = this.#options;
     const { Attributes } = await sqs.send(
       new GetQueueAttributesCommand({
         QueueUrl,
@@ -121,7 +124,7 @@ export class DeadLetters {
           `SQS stopped the redrive: ${task?.FailureReason ?? task?.Status ?? "no task"}.`,
         );
       }
-      await sleep(500);
+      await wait(500, signal);
     }
   }
 

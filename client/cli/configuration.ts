@@ -47,31 +47,35 @@ export async function settingsOf<Needed extends Setting>(
 ): Promise<Record<Needed, string>> {
   const { stage } = options as { stage?: string };
   const missing = needed.filter((setting) => !options[setting]);
-  const outputs = stage !== undefined && missing.length > 0 ? await outputsOf(stage) : {};
+  const outputs = stage !== undefined && missing.length > 0 ? await outputsOf(stage, missing) : undefined;
   const entries = needed.map((setting) => {
     const { flag, env, output, what } = SETTINGS[setting];
-    const value = options[setting] ?? outputs[output] ?? process.env[env];
+    const value = options[setting] ?? (outputs ? outputs[output] : process.env[env]);
     if (typeof value === "string" && value !== "") return [setting, value] as const;
-    throw new TweedleError("Invalid", `Say where ${what} is: ${flag}, ${env}, or --stage STAGE.`);
+    // What the environment says may be another stage's.
+    const why = outputs ? `The stage ${stage} has no output ${output}. ` : "";
+    const others = outputs ? "" : `, ${env}, or --stage STAGE`;
+    throw new TweedleError("Invalid", `${why}Say where ${what} is: ${flag}${others}.`);
   });
   return Object.fromEntries(entries) as Record<Needed, string>;
 }
 
-async function outputsOf(stage: string): Promise<Readonly<Record<string, unknown>>> {
+async function outputsOf(
+  stage: string,
+  missing: readonly Setting[],
+): Promise<Readonly<Record<string, unknown>>> {
   const folder = join("cdktf.out", "stacks", stackName(stage));
   if (!existsSync(folder)) {
     throw new TweedleError(
       "Invalid",
-      `There is no ${folder} here: run this where the stage ${stage} was deployed from, or say --api-url and the others.`,
+      `There is no ${folder} here: run this where the stage ${stage} was deployed from, or say ${missing.map((setting) => SETTINGS[setting].flag).join(" and ")}.`,
     );
   }
   try {
     const { stdout } = await promisify(execFile)(
       "terraform",
       [`-chdir=${folder}`, "output", "-json", "-no-color"],
-      {
-        env: { ...process.env, CHECKPOINT_DISABLE: "1" },
-      },
+      { env: { ...process.env, CHECKPOINT_DISABLE: "1" } },
     );
     const outputs = JSON.parse(stdout) as Record<string, { value: unknown }>;
     if (Object.keys(outputs).length === 0) {

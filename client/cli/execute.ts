@@ -2,6 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import type { Payload } from "../consume/payload";
+import { atExit } from "./exit";
+
+/** How long a command that is asked to end has for it, in milliseconds: less than the consumer waits for us. */
+const LAST_WORDS_MS = 3000;
 
 /**
  * Runs a shell command for a payload. It must not see an end of its input where the payload could not be had whole:
@@ -12,6 +16,7 @@ import type { Payload } from "../consume/payload";
  */
 export async function execute(command: string, payload: Payload, stdout: "stdout" | "stderr"): Promise<void> {
   const { body, signal } = payload;
+  if (body.errored) throw body.errored;
   const child = spawn(command, {
     shell: true,
     // A group of its own: the shell's children can be told, too, and Ctrl-C is for us to pass on.
@@ -26,8 +31,13 @@ export async function execute(command: string, payload: Payload, stdout: "stdout
       // It has ended by itself.
     }
   };
-  const stop = () => kill("SIGTERM");
+  let lastWords: NodeJS.Timeout | undefined;
+  const stop = () => {
+    kill("SIGTERM");
+    lastWords = setTimeout(kill, LAST_WORDS_MS, "SIGKILL");
+  };
   signal.addEventListener("abort", stop);
+  const isOver = atExit(() => kill("SIGKILL"));
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   // Before the pipeline hears of it, which closes the command's input.
   body.once("error", () => kill("SIGKILL"));
@@ -37,9 +47,12 @@ export async function execute(command: string, payload: Payload, stdout: "stdout
     const [code, killedBy] = await exited;
     body.destroy();
     await fed;
-    if (code !== 0) throw new Error(`The command ended with ${killedBy ?? `exit code ${code}`}.`);
+    if (code !== 0)
+      throw body.errored ?? new Error(`The command ended with ${killedBy ?? `exit code ${code}`}.`);
   } finally {
     signal.removeEventListener("abort", stop);
+    clearTimeout(lastWords);
+    isOver();
   }
 }
 

@@ -1,14 +1,23 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { dirname, extname, join } from "node:path";
+import { rmSync } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname, extname, join, resolve } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import type { Payload } from "../consume/payload";
 import { TweedleError } from "../errors";
+import { atExit } from "./exit";
 
 /** Most file systems take 255 bytes a name; ours get none longer. */
 const MAX_NAME_BYTES = 200;
-/** What is not whole yet lies here, in a file that begins with its process's id. */
+/** What is not whole yet lies here. */
 const PARTIAL = ".partial";
+/** Nothing that is still being written rests for so long, in milliseconds: a connection that says nothing is broken off before. */
+const MAX_REST_MS = 3_600_000;
+
+/** Whose a file is that is not whole: machines may share a folder, and number their processes alike. */
+const OWNER = createHash("sha256").update(hostname()).digest("hex").slice(0, 12);
+const partialName = () => `${OWNER}-${process.pid}-${randomUUID()}`;
 
 /**
  * A folder that payloads are written to: each appears whole and at once, under a path of its own, and one that is
@@ -20,22 +29,24 @@ export class Folder {
     private readonly partial: string,
   ) {}
 
-  /** @throws TweedleError Invalid, where it cannot be written to */
-  static async open(path: string): Promise<Folder> {
+  /**
+   * Opens a folder, and removes what processes that were killed did not finish there.
+   *
+   * @throws TweedleError Invalid, where it cannot be written to
+   */
+  static async open(given: string): Promise<Folder> {
+    const path = resolve(given);
     const partial = join(path, PARTIAL);
     try {
       await mkdir(partial, { recursive: true });
       for (const name of await readdir(partial)) {
-        if (!isAlive(Number(name.split("-")[0]))) await rm(join(partial, name), { force: true });
+        if (await isLeft(join(partial, name), name)) await rm(join(partial, name), { force: true });
       }
     } catch (error) {
-      throw new TweedleError(
-        "Invalid",
-        `--out ${path} must be a folder that may be written: ${(error as NodeJS.ErrnoException).code}.`,
-        {
-          cause: error,
-        },
-      );
+      const { code } = error as NodeJS.ErrnoException;
+      throw new TweedleError("Invalid", `--out ${given} must be a folder that may be written: ${code}.`, {
+        cause: error,
+      });
     }
     return new Folder(path, partial);
   }
@@ -47,9 +58,10 @@ export class Folder {
    */
   async save({ key, body }: Payload): Promise<string> {
     const path = join(this.path, ...key.split("/").slice(1).map(fileName));
-    const partial = join(this.partial, `${process.pid}-${randomUUID()}`);
+    const partial = join(this.partial, partialName());
+    const isOver = atExit(() => rmSync(partial, { force: true }));
     try {
-      const file = await open(partial, "wx");
+      const file = await this.#create(partial);
       try {
         for await (const chunk of body as AsyncIterable<Buffer>) await writeAll(file, chunk);
         await file.sync();
@@ -58,11 +70,13 @@ export class Folder {
       }
       await mkdir(dirname(path), { recursive: true });
       await rename(partial, path);
-      // The name is in its folder, which is a file, too.
-      await syncFolder(dirname(path));
+      // A name is in its folder, which is a file, too, and has its name in another.
+      for (let folder = dirname(path); folder !== this.path; folder = dirname(folder))
+        await syncFolder(folder);
       await syncFolder(this.path);
     } finally {
       await rm(partial, { force: true });
+      isOver();
     }
     return path;
   }
@@ -71,9 +85,29 @@ export class Folder {
   async close(): Promise<void> {
     await rmdir(this.partial).catch(() => undefined);
   }
+
+  async #create(partial: string): Promise<FileHandle> {
+    try {
+      return await open(partial, "wx");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      // Another process has ended, and found nothing in it.
+      await mkdir(this.partial, { recursive: true });
+      return await open(partial, "wx");
+    }
+  }
 }
 
-async function writeAll(file: Awaited<ReturnType<typeof open>>, chunk: Buffer): Promise<void> {
+/** Whether nobody writes to a file any more that is not whole. */
+async function isLeft(path: string, name: string): Promise<boolean> {
+  const [owner, pid] = name.split("-");
+  // In a container every process may have the same number; one that begins writes nothing yet.
+  if (owner === OWNER && (Number(pid) === process.pid || !isAlive(Number(pid)))) return true;
+  const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity }));
+  return Date.now() - mtimeMs > MAX_REST_MS;
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
   for (let written = 0; written < chunk.length;) {
     written += (await file.write(chunk, written, chunk.length - written)).bytesWritten;
   }

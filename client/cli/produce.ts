@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { addSettings } from "./configuration";
-import { bytes, pair, whole } from "./values";
+import { bytes, mediaType, pair, whole } from "./values";
 
 export interface ProduceFlags {
   readonly recursive?: boolean;
@@ -19,23 +19,41 @@ export interface ProduceFlags {
 export const produce = addSettings(new Command("produce"), ["apiUrl"])
   .description("Send files, folders or standard input")
   .argument("<file...>", "files to send; - is standard input")
-  .option("-r, --recursive", "send the files in folders, too, named as they lie there")
+  .option(
+    "-r, --recursive",
+    "send the files in folders, too, named as they lie there; links are not followed",
+  )
   .option("--name <name>", "what the payload is called; default the file's name")
-  .option("--content-type <type>", "the media type; default by the name's ending")
-  .option("--metadata <name=value>", "stored with the payload; may be repeated", pair)
+  .option("--content-type <type>", "the media type; default by the name's ending", mediaType)
+  .option("--metadata <name=value>", "stored with each payload; may be repeated", pair)
   .addOption(
     new Option("--concurrency <n>", "parts, or small files, at once").argParser(whole(1, 64)).default(4),
   )
   .option(
     "--inline-threshold <size>",
     "up to this, payloads travel in the message itself; 0 for never; default 256KiB",
-    bytes,
+    bytes("0", "5GiB"),
   )
-  .option("--multipart-threshold <size>", "above this, payloads go up in parts; default 64MiB", bytes)
-  .option("--part-size <size>", "the size of a part; default 32MiB, of standard input 8MiB", bytes)
-  .option("--expected-size <size>", "how much standard input will give at most, where it is over 8 TB", bytes)
-  .option("--resume", "go on with an interrupted upload of the same file, and let this one be gone on with")
-  .option("--json", "print a line of JSON for each payload")
+  .option(
+    "--multipart-threshold <size>",
+    "above this, payloads go up in parts; default 64MiB",
+    bytes("0", "5GiB"),
+  )
+  .option(
+    "--part-size <size>",
+    "the size of a part; default 32MiB, of standard input 8MiB",
+    bytes("5MiB", "5GiB"),
+  )
+  .option(
+    "--expected-size <size>",
+    "how much standard input will give at most, where it is over 8 TB",
+    bytes("0", "50TB"),
+  )
+  .option(
+    "--resume",
+    "go on with an interrupted upload of the same file, and let this one be gone on with; without it, an upload that is interrupted is given up",
+  )
+  .option("--json", "print a line of JSON for each payload, sent or not")
   .action(async (files: string[], flags: ProduceFlags) => {
     const { runProduce } = await import("./run-produce");
     await runProduce(files, flags);

@@ -3,7 +3,7 @@ import { addSettings } from "./configuration";
 import { seconds } from "./values";
 
 export interface ReconcileFlags {
-  readonly olderThan: number;
+  readonly olderThan?: number;
   readonly announce?: boolean;
   readonly json?: boolean;
 }
@@ -12,9 +12,8 @@ export const reconcile = addSettings(new Command("reconcile"), ["bucketName", "q
   .description("List payloads that nobody has fetched for a while, and announce them again")
   .option(
     "--older-than <time>",
-    "how long they have been there: a younger one may be on its way",
-    seconds,
-    86_400,
+    "how long they have been there: a younger one may be on its way; default 24h",
+    seconds("0s", "3650d"),
   )
   .option("--announce", "announce them; without it they are only listed")
   .option("--json", "print a line of JSON for each")

@@ -1,13 +1,15 @@
 import { S3Client } from "@aws-sdk/client-s3";
+import { formatBytes } from "../../stacks/format";
 import { Api } from "../api";
 import { deleteObject } from "../consume/consumer";
 import { type DeadLetter, DeadLetters, objectsOf, payloadExists } from "../dead-letters";
-import { TweedleError } from "../errors";
+import { TweedleError, throwIfAborted } from "../errors";
 import { regionOf, sqsClient } from "../sqs";
 import { type Setting, settingsOf } from "./configuration";
 import type { DlqFlags } from "./dlq";
 import { usesPaths } from "./endpoints";
-import { ProgressLine, formatSeconds, printable, table } from "./terminal";
+import { interruptible } from "./exit";
+import { ProgressLine, formatSeconds, printJson, printable, table } from "./terminal";
 
 /** The clients of one command, and what they lead to. */
 async function open<Needed extends Setting>(flags: DlqFlags, needed: readonly Needed[]) {
@@ -15,8 +17,9 @@ async function open<Needed extends Setting>(flags: DlqFlags, needed: readonly Ne
   const { deadLetterQueueUrl = "", queueUrl = "" } = settings as Partial<Record<Setting, string>>;
   const region = regionOf(deadLetterQueueUrl);
   const sqs = sqsClient(deadLetterQueueUrl);
-  const letters = new DeadLetters({ sqs, deadLetterQueueUrl, queueUrl });
-  return { settings, region, sqs, letters };
+  const signal = interruptible();
+  const letters = new DeadLetters({ sqs, deadLetterQueueUrl, queueUrl, signal });
+  return { settings, region, sqs, letters, signal };
 }
 
 const s3Client = (region: string | undefined) =>
@@ -35,6 +38,7 @@ async function describe(letter: DeadLetter, s3: S3Client) {
     keys: inline ? [inline.key] : keys,
     inline: inline !== undefined,
     // Who may not list the bucket cannot know.
+    size: inline?.bytes.length ?? null,
     payload_exists: (await payloadExists(letter, s3).catch(() => undefined)) ?? null,
     problem: problemOf(letter),
   };
@@ -49,15 +53,18 @@ function problemOf({ contents }: DeadLetter): string | null {
 const yesNo = (exists: boolean | null) => (exists === null ? "unknown" : exists ? "yes" : "no");
 
 export async function runList(flags: DlqFlags): Promise<void> {
-  const { letters, region } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
+  const { letters, region, signal } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
   const { limit = 1000, json } = flags;
   const s3 = s3Client(region);
   try {
     const received = await letters.receive(limit);
     const described = [];
-    for (const letter of received) described.push(await describe(letter, s3));
+    for (const letter of received) {
+      throwIfAborted(signal);
+      described.push(await describe(letter, s3));
+    }
     if (json) {
-      for (const each of described) console.log(JSON.stringify(each));
+      for (const each of described) printJson(each);
     } else if (described.length === 0) {
       console.log("There are no dead letters.");
     } else {
@@ -83,51 +90,64 @@ export async function runShow(id: string, flags: DlqFlags): Promise<void> {
     if (!letter) return;
     const described = await describe(letter, s3Client(region));
     if (flags.json) {
-      console.log(JSON.stringify({ ...described, body: letter.body }));
+      printJson({ ...described, body: letter.body });
       return;
     }
-    const { message_id, receive_count, sent_at, keys, payload_exists, problem } = described;
+    const { message_id, receive_count, sent_at, keys, size, payload_exists, problem } = described;
     const rows = [
       ["message", message_id],
       ["received", `${receive_count} times`],
       ["sent", `${sent_at}, ${formatSeconds((Date.now() - Date.parse(sent_at)) / 1000)} ago`],
-      ["payload there", yesNo(payload_exists)],
+      [
+        "payload there",
+        size === null ? yesNo(payload_exists) : `yes, ${formatBytes(size)} in the message itself`,
+      ],
       ...keys.map((key) => ["key", printable(key)]),
       ...(problem === null ? [] : [["problem", printable(problem)]]),
     ];
     for (const [name = "", value = ""] of rows) console.log(`${name.padEnd(13)}  ${value}`);
-    console.log(`\n${printable(pretty(letter.body))}`);
+    console.log(`\n${pretty(letter.body)}`);
   } finally {
     await letters.release();
   }
 }
 
+/** Indented where it is JSON. A line of it cannot pass for one of ours: text without such a form stays one line. */
 function pretty(body: string): string {
+  let text = body;
   try {
-    // Line by line, so that what is printed may be made harmless and stay readable.
-    return JSON.stringify(JSON.parse(body));
+    text = JSON.stringify(JSON.parse(body), undefined, 2);
   } catch {
-    return body;
+    return printable(body);
   }
+  return text.split("\n").map(printable).join("\n");
 }
 
 export async function runRedrive(ids: readonly string[], flags: DlqFlags): Promise<void> {
   if (Boolean(flags.all) === ids.length > 0) {
     throw new TweedleError("Invalid", "Say which letters to send back: their ids, or --all.");
   }
-  const { letters } = await open(flags, ["deadLetterQueueUrl", "queueUrl"]);
+  const { letters, signal } = await open(flags, ["deadLetterQueueUrl", "queueUrl"]);
   if (flags.all) {
     const line = new ProgressLine();
-    const moved = await letters.redriveAll((done, of) =>
-      line.show(`${done} of ${of} letters`, { bytes: 0, totalBytes: undefined }),
-    );
-    line.clear();
-    report(flags, "redriven", moved, "Sent back");
+    const begunAt = performance.now();
+    try {
+      const moved = await letters.redriveAll((done, of) =>
+        line.show(() => `Sending back: ${done} of about ${of}`, begunAt),
+      );
+      line.clear();
+      report(flags, "redriven", moved, "Sent back");
+    } finally {
+      line.clear();
+    }
     return;
   }
   try {
     const chosen = choose(await letters.receive(flags.limit ?? 1000), ids);
-    for (const letter of chosen) await letters.redrive(letter);
+    for (const letter of chosen) {
+      throwIfAborted(signal);
+      await letters.redrive(letter);
+    }
     report(flags, "redriven", chosen.length, "Sent back");
   } finally {
     await letters.release();
@@ -135,11 +155,12 @@ export async function runRedrive(ids: readonly string[], flags: DlqFlags): Promi
 }
 
 export async function runDrop(ids: readonly string[], flags: DlqFlags): Promise<void> {
-  const { letters, settings, sqs, region } = await open(flags, ["deadLetterQueueUrl", "apiUrl"]);
+  const { letters, settings, sqs, region, signal } = await open(flags, ["deadLetterQueueUrl", "apiUrl"]);
   const api = new Api({ apiUrl: settings.apiUrl, region, credentials: () => sqs.config.credentials() });
   try {
     const chosen = choose(await letters.receive(flags.limit ?? 1000), ids);
     for (const letter of chosen) {
+      throwIfAborted(signal);
       // The payload first: without it the letter still says what there was.
       if (!flags.keep) for (const object of objectsOf(letter)) await deleteObject(api, object, {});
       await letters.drop(letter);
@@ -152,7 +173,8 @@ export async function runDrop(ids: readonly string[], flags: DlqFlags): Promise<
 }
 
 function report({ json }: DlqFlags, what: string, count: number, sentence: string): void {
-  console.log(json ? JSON.stringify({ [what]: count }) : `${sentence}: ${count}.`);
+  if (json) printJson({ [what]: count });
+  else console.log(`${sentence}: ${count}.`);
 }
 
 /** @throws TweedleError Invalid, where an id is no letter's, or several letters' */

@@ -1,22 +1,24 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { basename, join, posix, sep } from "node:path";
+import { basename, join, posix, relative, sep } from "node:path";
 import { NAME } from "../../functions/sign-url/fields";
 import { isName } from "../../functions/sign-url/keys";
 import { formatBytes } from "../../stacks/format";
+import { nameOf } from "../consume/payload";
 import { TweedleError } from "../errors";
 import { withWorkers } from "../produce/pool";
 import { Producer } from "../produce/producer";
 import type { ProgressReport } from "../produce/progress";
 import { settingsOf } from "./configuration";
-import { EXIT_CODES, interruptible } from "./exit";
+import { EXIT_CODES, codeOfInterruption, interruptible, sentenceOf } from "./exit";
 import type { ProduceFlags } from "./produce";
-import { ProgressLine, printable } from "./terminal";
+import { ProgressLine, printJson, printable, progressText } from "./terminal";
 
 /** A payload to send. */
 interface Item {
   readonly path: string;
   readonly name: string | undefined;
+  /** In bytes; NaN of standard input, a pipe or a device, which can be read once only. */
   readonly size: number;
 }
 
@@ -45,35 +47,37 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
         metadata: flags.metadata,
         resume: flags.resume,
         expectedSizeBytes: flags.expectedSize,
-        signal: interrupted.signal,
+        signal: interrupted,
         onProgress: (report) => shown.progress(item, report),
       });
       shown.clear();
-      const name = produced.key.split("/").slice(2).join("/");
-      if (flags.json) console.log(JSON.stringify({ file: item.path, name, ...produced }));
-      else console.log(`${formatBytes(produced.size).padStart(8)}  ${produced.key}`);
+      if (flags.json) printJson({ file: item.path, name: nameOf(produced.key), ...produced });
+      else console.log(`${formatBytes(produced.size).padStart(8)}  ${printable(produced.key)}`);
     } catch (error) {
       shown.clear();
-      if (!(error instanceof TweedleError)) throw error;
-      console.error(`${printable(item.path)}: ${error.message}`);
-      if (error.code === "Interrupted") console.error(afterInterruption(item, flags));
+      const sentence = sentenceOf(error);
+      if (sentence === undefined) throw error;
+      if (flags.json) printJson({ file: item.path, reason: sentence });
+      if (!interrupted.aborted) console.error(printable(`${item.path}: ${sentence}`));
       process.exitCode = EXIT_CODES.failed;
     }
   };
   try {
     // Large ones go up in parts at once already; small ones wait for answers most of the time.
-    await withWorkers(items.length > 1 ? concurrency : 1, items, send, interrupted.signal);
+    await withWorkers(items.length > 1 ? concurrency : 1, items, send, interrupted);
   } finally {
     shown.clear();
     producer.close();
-    process.exitCode = interrupted.code() ?? process.exitCode;
+    if (interrupted.aborted) {
+      process.exitCode = codeOfInterruption();
+      console.error(
+        flags.resume
+          ? "Interrupted. The same command goes on with files that go up in parts, within a day."
+          : "Interrupted. An upload that was not finished leaves nothing in S3.",
+      );
+    }
   }
 }
-
-const afterInterruption = ({ path }: Item, { resume }: ProduceFlags): string =>
-  path === STDIN || !resume
-    ? "Nothing of it is left in S3. With --resume, the upload of a file can be gone on with."
-    : "The same command goes on where it stopped, within a day.";
 
 /** @throws TweedleError Invalid, where there is nothing to send at a path */
 async function itemsAt(path: string, { recursive, name }: ProduceFlags): Promise<Item[]> {
@@ -89,12 +93,15 @@ async function itemsAt(path: string, { recursive, name }: ProduceFlags): Promise
   if (!found.isDirectory()) return [{ path, name, size: found.isFile() ? found.size : NaN }];
   if (!recursive) throw new TweedleError("Invalid", `${path} is a folder. Send the files in it with -r.`);
   const items: Item[] = [];
+  const called = basename(path);
+  // As cp -r has it: a folder that has no name here gives what is in it.
+  const prefix = [".", ".."].includes(called) ? "" : called;
   // Links are not followed: one may lead out of the folder, or back into it.
   for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const file = join(parentOf(entry), entry.name);
-    const within = file.slice(join(path, sep).length).split(sep).join(posix.sep);
-    items.push({ path: file, name: posix.join(basename(join(path)), within), size: (await stat(file)).size });
+    const within = relative(path, file).split(sep).join(posix.sep);
+    items.push({ path: file, name: name ?? posix.join(prefix, within), size: (await stat(file)).size });
   }
   return items.toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
@@ -102,13 +109,20 @@ async function itemsAt(path: string, { recursive, name }: ProduceFlags): Promise
 /** Since Node 20.12 it is called parentPath. */
 const parentOf = (entry: Dirent): string => entry.parentPath ?? (entry as unknown as { path: string }).path;
 
-function checkItems(items: readonly Item[], { name }: ProduceFlags): void {
+function checkItems(items: readonly Item[], { name, resume, expectedSize }: ProduceFlags): void {
   if (items.length === 0) throw new TweedleError("Invalid", "There are no files to send.");
   if (name !== undefined && items.length > 1) {
     throw new TweedleError("Invalid", "--name is for one payload, and there are several.");
   }
   if (items.filter(({ path }) => path === STDIN).length > 1) {
     throw new TweedleError("Invalid", "Standard input can be sent once.");
+  }
+  const stream = items.find(({ size }) => Number.isNaN(size));
+  if (resume && stream) {
+    throw new TweedleError("Invalid", `--resume is for files: ${stream.path} cannot be read again.`);
+  }
+  if (expectedSize !== undefined && !stream) {
+    throw new TweedleError("Invalid", "--expected-size is for standard input: a file says its size itself.");
   }
   for (const item of items) {
     const called = item.name ?? basename(item.path);
@@ -125,6 +139,7 @@ function checkItems(items: readonly Item[], { name }: ProduceFlags): void {
 class Shown {
   readonly #line = new ProgressLine();
   readonly #reports = new Map<Item, ProgressReport>();
+  readonly #begunAt = performance.now();
   readonly #totalBytes: number | undefined;
 
   constructor(private readonly items: readonly Item[]) {
@@ -134,16 +149,19 @@ class Shown {
 
   progress(item: Item, report: ProgressReport): void {
     this.#reports.set(item, report);
-    const [only] = this.items;
-    if (this.items.length === 1 && only) {
-      this.#line.show(printable(only.name ?? only.path), report);
-      return;
-    }
-    const bytes = [...this.#reports.values()].reduce((sum, each) => sum + each.bytes, 0);
-    this.#line.show(`${this.items.length} files`, { bytes, totalBytes: this.#totalBytes });
+    this.#line.show((elapsed) => this.#text(item, elapsed), this.#begunAt);
   }
 
   clear(): void {
     this.#line.clear();
+  }
+
+  #text(item: Item, elapsedSeconds: number): string {
+    const reports = [...this.#reports.values()];
+    const [only] = reports;
+    if (this.items.length === 1 && only) return progressText(item.name ?? item.path, only, elapsedSeconds);
+    const bytes = reports.reduce((sum, each) => sum + each.bytes, 0);
+    const all = { bytes, totalBytes: this.#totalBytes };
+    return progressText(`${this.items.length} files`, all, elapsedSeconds);
   }
 }

@@ -5,29 +5,32 @@ const BAR = 20;
 /** What takes less is over before anybody reads it, in milliseconds. */
 const PATIENCE_MS = 1000;
 const REFRESH_MS = 100;
+/** A longer name would leave no place for what changes. */
+const MAX_LABEL = 32;
 
-/** A line on the terminal that says how far it is; nothing where there is no terminal. */
+/** A line on the terminal that says how far something is; nothing where there is no terminal. */
 export class ProgressLine {
-  readonly #begunAt = performance.now();
-  #shownAt = this.#begunAt;
+  readonly #terminal = process.stderr;
+  #shownAt = -Infinity;
   #showing = false;
 
-  constructor(private readonly terminal: NodeJS.WriteStream = process.stderr) {}
-
-  show(what: string, report: ProgressReport): void {
+  /**
+   * @param text what to say
+   * @param begunAt when that began, as performance.now() has it
+   */
+  show(text: (elapsedSeconds: number) => string, begunAt: number): void {
     const now = performance.now();
-    const due = this.#showing ? REFRESH_MS : PATIENCE_MS;
-    if (!this.terminal.isTTY || now - this.#shownAt < due) return;
+    if (!this.#terminal.isTTY || now - begunAt < PATIENCE_MS || now - this.#shownAt < REFRESH_MS) return;
     this.clear();
-    const line = progressText(what, report, (now - this.#begunAt) / 1000);
-    this.terminal.write(line.slice(0, (this.terminal.columns || 80) - 1));
+    const line = printable(text((now - begunAt) / 1000));
+    this.#terminal.write(line.slice(0, (this.#terminal.columns || 80) - 1));
     this.#showing = true;
     this.#shownAt = now;
   }
 
   /** Takes the line away: what is written next stands in its place. */
   clear(): void {
-    if (this.#showing) this.terminal.write("\r\u001b[K");
+    if (this.#showing) this.#terminal.write("\r\u001b[K");
     this.#showing = false;
   }
 }
@@ -42,7 +45,7 @@ export function progressText(
   const done = totalBytes ? Math.min(bytes / totalBytes, 1) : undefined;
   const filled = Math.round((done ?? 0) * BAR);
   return [
-    what,
+    what.length > MAX_LABEL ? `…${what.slice(1 - MAX_LABEL)}` : what,
     done === undefined ? undefined : "█".repeat(filled) + "░".repeat(BAR - filled),
     done === undefined ? undefined : `${Math.floor(done * 100)} %`,
     totalBytes === undefined ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`,
@@ -87,6 +90,9 @@ export function table(
 /** Text that cannot move the cursor: a producer chooses names, and they end on somebody's terminal. */
 export const printable = (text: string): string =>
   text.replace(
-    /[\p{Cc}\p{Bidi_Control}]/gu,
+    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+
+/** A line of JSON. JSON has no such characters but in its strings, where it reads these escapes. */
+export const printJson = (value: unknown): void => console.log(printable(JSON.stringify(value)));

@@ -1,11 +1,11 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../../package.json";
-import { TweedleError } from "../errors";
 import { consume } from "./consume";
 import { dlq } from "./dlq";
-import { EXIT_CODES, EXIT_HELP } from "./exit";
+import { EXIT_CODES, EXIT_HELP, codeOf, sentenceOf } from "./exit";
 import { produce } from "./produce";
 import { reconcile } from "./reconcile";
+import { printable } from "./terminal";
 
 /** All of the command: each subcommand is data in a file of its own, and loads what it needs once it runs. */
 export const tweedle = new Command("tweedle")
@@ -18,9 +18,10 @@ export const tweedle = new Command("tweedle")
   .addHelpText(
     "after",
     `
-Settings come from flags, with --stage from Terraform's outputs, or from the environment (TWEEDLE_API_URL,
-TWEEDLE_QUEUE_URL, TWEEDLE_DEAD_LETTER_QUEUE_URL, TWEEDLE_BUCKET_NAME), in this order. AWS credentials and regions are the AWS SDK's own.
-A producer needs none.
+Settings come from flags, with --stage from Terraform's outputs, or else from the
+environment: TWEEDLE_API_URL, TWEEDLE_QUEUE_URL, TWEEDLE_DEAD_LETTER_QUEUE_URL,
+TWEEDLE_BUCKET_NAME. AWS credentials and regions are the AWS SDK's own; a producer
+needs none.
 ${EXIT_HELP}`,
   );
 
@@ -28,9 +29,17 @@ ${EXIT_HELP}`,
 const pathOf = (command: Command): string =>
   command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
 
-function exitOverrideAll(command: Command): void {
-  command.exitOverride().showHelpAfterError(`(${pathOf(command)} --help says more)`);
-  for (const subcommand of command.commands) exitOverrideAll(subcommand);
+/** What commander says goes on one line, too. */
+function overrideAll(command: Command): void {
+  const says = (text: string) =>
+    `tweedle: ${text
+      .replace(/^error: /, "")
+      .trim()
+      .replaceAll("\n", " ")} (${pathOf(command)} --help says more)`;
+  command
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`${printable(says(text))}\n`) });
+  for (const subcommand of command.commands) overrideAll(subcommand);
 }
 
 /** Runs the command: a user's mistake is one line, ours a stack trace. Only this decides how the process ends. */
@@ -39,28 +48,18 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
   // A reader that has seen enough is no failure; what a command then does is its own to say.
   process.stdout.on("error", () => undefined);
-  exitOverrideAll(tweedle);
+  overrideAll(tweedle);
   try {
     await tweedle.parseAsync(argv);
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.usage;
-    } else if (error instanceof TweedleError || isSdkMistake(error)) {
-      console.error(`tweedle: ${(error as Error).message}`);
-      process.exitCode =
-        error instanceof TweedleError && error.code === "Invalid" ? EXIT_CODES.usage : EXIT_CODES.failed;
-    } else {
-      console.error(error);
-      process.exitCode = EXIT_CODES.failed;
+      return;
     }
+    const sentence = sentenceOf(error);
+    console.error(sentence === undefined ? error : `tweedle: ${printable(sentence)}`);
+    process.exitCode = codeOf(error);
   }
 }
-
-/** What AWS or its SDK refuses is about the user's settings: no credentials, no region, no such queue, no right. */
-const isSdkMistake = (error: unknown): boolean =>
-  error instanceof Error &&
-  ("$metadata" in error ||
-    /^(CredentialsProviderError|TokenProviderError)$/.test(error.name) ||
-    error.message === "Region is missing");
 
 if (require.main === module) void main(process.argv);

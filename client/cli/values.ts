@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { CONTENT_TYPE, METADATA } from "../../functions/sign-url/fields";
 
 const UNITS: Readonly<Record<string, number>> = {
   "": 1,
@@ -11,22 +12,39 @@ const UNITS: Readonly<Record<string, number>> = {
   ),
 };
 
-/** Bytes as people write them: 262144, 256KiB, 1.5 GB. */
-export function bytes(text: string): number {
+/** Bytes as people write them, from one size to another: 262144, 256KiB, 1.5 GB. */
+export const bytes =
+  (least: string, most: string) =>
+  (text: string): number => {
+    const size = sizeOf(text);
+    if (size === undefined)
+      throw new InvalidArgumentError("It must be a size, such as 262144, 256KiB or 64MiB.");
+    if (size >= (sizeOf(least) ?? 0) && size <= (sizeOf(most) ?? Infinity)) return size;
+    throw new InvalidArgumentError(`It must be from ${least} to ${most}.`);
+  };
+
+function sizeOf(text: string): number | undefined {
   const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
   const factor = UNITS[unit.toLowerCase()];
-  if (number === "" || factor === undefined)
-    throw new InvalidArgumentError("It must be a size, such as 262144, 256KiB or 64MiB.");
-  return Math.round(Number(number) * factor);
+  return number === "" || factor === undefined ? undefined : Math.round(Number(number) * factor);
 }
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** A time as people write it, in seconds: 90, 90s, 15m, 24h, 2d. */
-export function seconds(text: string): number {
+/** A time as people write it, in whole seconds from one to another: 90, 90s, 15m, 24h, 2d. */
+export const seconds =
+  (least: string, most: string) =>
+  (text: string): number => {
+    const time = timeOf(text);
+    if (time === undefined) throw new InvalidArgumentError("It must be a time, such as 30s, 15m, 24h or 2d.");
+    if (Number.isInteger(time) && time >= (timeOf(least) ?? 0) && time <= (timeOf(most) ?? Infinity))
+      return time;
+    throw new InvalidArgumentError(`It must be whole seconds, from ${least} to ${most}.`);
+  };
+
+function timeOf(text: string): number | undefined {
   const [, number = "", unit = "s"] = /^(\d+(?:\.\d+)?)\s*([smhd])?$/i.exec(text.trim()) ?? [];
-  if (number === "") throw new InvalidArgumentError("It must be a time, such as 30s, 15m, 24h or 2d.");
-  return Number(number) * (SECONDS[unit.toLowerCase()] ?? 1);
+  return number === "" ? undefined : Number(number) * (SECONDS[unit.toLowerCase()] ?? 1);
 }
 
 /** A whole number from one to another. */
@@ -38,9 +56,20 @@ export const whole =
     throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
   };
 
-/** Collects name=value, given once or more. */
+/** Collects name=value, given once or more, as the API takes it. */
 export function pair(text: string, all: Readonly<Record<string, string>> = {}): Record<string, string> {
   const [, name = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
   if (name === "") throw new InvalidArgumentError("It must be name=value.");
-  return { ...all, [name]: value };
+  if (name.startsWith("tweedle-")) throw new InvalidArgumentError("Names that begin with tweedle- are ours.");
+  const pairs = { ...all, [name]: value };
+  if (METADATA.accepts(pairs)) return pairs;
+  throw new InvalidArgumentError(
+    'Names are of a-z, 0-9, ".", "_" and "-", values of printable ASCII with single spaces, all at most 2 KB.',
+  );
+}
+
+/** A media type that the API takes. */
+export function mediaType(text: string): string {
+  if (CONTENT_TYPE.accepts(text)) return text;
+  throw new InvalidArgumentError(`It must be ${CONTENT_TYPE.mustBe}.`);
 }
