@@ -38,7 +38,7 @@ export interface ConsumerOptions extends Omit<ApiOptions, "credentials"> {
   readonly waitTimeSeconds?: number | undefined;
   /** How soon a message that failed comes again, in seconds. @default 30 after the first receive, doubling up to 900, with jitter */
   readonly retryDelaySeconds?: ((receiveCount: number) => number) | undefined;
-  /** Messages to take; then the consumer stops. @default no end */
+  /** Messages with payloads to take; then the consumer stops. @default no end */
   readonly maxMessages?: number | undefined;
   /** Whether to stop once the queue stays empty for `waitTimeSeconds` while nothing is being handled. @default false */
   readonly stopWhenEmpty?: boolean | undefined;
@@ -278,6 +278,7 @@ export class Consumer {
   /** @returns what failed; the others are done, and remembered */
   async #handleContents(contents: Contents, begun: Begun): Promise<Failure[]> {
     if (contents.kind === "nothing") {
+      this.#accepted -= 1;
       this.#tell({ kind: "ignored", messageId: begun.messageId, why: contents.why });
       return [];
     }
