@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { ProgressLine } from "../client/cli/terminal";
+import { ProgressLine, progressText } from "../client/cli/terminal";
 import { TweedleError } from "../client/errors";
 import { STAGES, createApp } from "../main";
 import { ConfigurationError, stackName } from "../stacks/stage";
@@ -73,13 +73,18 @@ function ensureFolder(path: string): void {
 
 /** Lines on stdout, and on a terminal the progress of what takes over a second. */
 export function terminalReporter(): Reporter {
-  const progress = new ProgressLine(process.stdout);
+  const progress = new ProgressLine();
+  let shown = "";
+  let begunAt = 0;
   return {
     line: (text) => {
       progress.clear();
       process.stdout.write(`${text}\n`);
     },
-    progress: (what, report) => progress.show(`     ${what}`, report),
+    progress: (what, report) => {
+      if (what !== shown) [shown, begunAt] = [what, performance.now()];
+      progress.show((elapsed) => `     ${progressText(what, report, elapsed)}`, begunAt);
+    },
   };
 }
 

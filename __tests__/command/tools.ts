@@ -56,7 +56,7 @@ export function run(program: string, args: readonly string[], { env, cwd, input 
   const ended = once(child, "close").then(([code, signal]) => {
     clearInterval(look);
     running.delete(child);
-    return { code, signal, stdout, stderr, peakBytes } as Ended;
+    return { code, signal, stdout, stderr, peakBytes };
   });
   // A program that ends early has no use for the rest.
   child.stdin.on("error", () => undefined);

@@ -93,11 +93,10 @@ describe("the README's ways to send and receive", () => {
     const [producer = "", consumer = ""] = programs;
     const { stdout } = await node(process.execPath, [...tsx, producer], { cwd: folder, env });
     expect(stdout).toMatch(/^input\/.*\/package-lock\.json\n$/);
-    await node(process.execPath, [...tsx, producer], { cwd: folder, env });
     await node(process.execPath, [...tsx, consumer], { cwd: folder, env });
     const payloads = readdirSync(folder).filter((name) => name.endsWith(".payload"));
-    expect(payloads).toHaveLength(2);
-    for (const name of payloads) expect(readFileSync(join(folder, name)).equals(lock)).toBe(true);
+    expect(payloads).toHaveLength(1);
+    expect(readFileSync(join(folder, payloads[0] ?? "")).equals(lock)).toBe(true);
   });
 });
 
