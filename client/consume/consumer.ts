@@ -328,8 +328,9 @@ export class Consumer {
       };
       try {
         await this.#options.handler(payload);
-        // Whatever the handler made of it: bytes that were wrong are no delivery.
-        if (body.errored) throw body.errored;
+        // Whatever the handler made of it: bytes that were wrong are no delivery. Whoever reads with `for await` and has
+        // seen enough leaves an AbortError, and that is none.
+        if (body.errored && (signal.aborted || body.errored.name !== "AbortError")) throw body.errored;
       } finally {
         body.destroy();
       }
