@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { pipeline } from "node:stream/promises";
+import type { Readable, Writable } from "node:stream";
 import type { Payload } from "../consume/payload";
 import { atExit } from "./exit";
 
@@ -39,10 +39,9 @@ export async function execute(command: string, payload: Payload, stdout: "stdout
   signal.addEventListener("abort", stop);
   const isOver = atExit(() => kill("SIGKILL"));
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-  // Before the pipeline hears of it, which closes the command's input.
-  body.once("error", () => kill("SIGKILL"));
-  // A command that has read enough closes its input: that is no failure.
-  const fed = pipeline(body, child.stdin as NodeJS.WritableStream).catch(() => undefined);
+  const fed = feed(body, child.stdin as Writable).catch(() => {
+    if (child.exitCode === null && child.signalCode === null) kill("SIGKILL");
+  });
   try {
     const [code, killedBy] = await exited;
     body.destroy();
@@ -54,6 +53,17 @@ export async function execute(command: string, payload: Payload, stdout: "stdout
     clearTimeout(lastWords);
     isOver();
   }
+}
+
+/** A command that has read enough closes its input: that is no failure, neither of it nor of the payload. */
+async function feed(body: Readable, input: Writable): Promise<void> {
+  let goOn = () => {};
+  for (const event of ["drain", "close", "error"]) input.on(event, () => goOn());
+  for await (const chunk of body) {
+    if (input.destroyed) return;
+    if (!input.write(chunk)) await new Promise<void>((resolve) => (goOn = resolve));
+  }
+  input.end();
 }
 
 /** What the command is told, each as TWEEDLE_…. Metadata is JSON: its names are the producer's. */
