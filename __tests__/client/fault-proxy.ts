@@ -45,6 +45,8 @@ export interface Passed {
   /** Of the bytes of its body, how many have come. */
   bytes: number;
   status?: number | undefined;
+  /** Whether its answer has ended, or broken off. */
+  over: boolean;
 }
 
 /** A proxy between a client and the chain that lets go wrong what is asked for. */
@@ -66,7 +68,7 @@ export interface FaultProxy {
   readonly next: (step: string) => Promise<Passed>;
   /** Forgets all rules and all that has passed. */
   readonly reset: () => void;
-  /** How many connections of the client are open and in use. */
+  /** How many requests are not over, but for polls. */
   readonly busy: () => number;
   readonly stop: () => Promise<void>;
 }
@@ -83,8 +85,16 @@ export async function startFaultProxy(): Promise<FaultProxy> {
     const url = incoming.url ?? "";
     const rule = rules.find(({ step: of, times, where }) => of === step && times > 0 && where(url));
     if (rule) rule.times -= 1;
-    const record: Passed = { step, url, fault: rule?.fault, headers: incoming.headers, bytes: 0 };
+    const record: Passed = {
+      step,
+      url,
+      fault: rule?.fault,
+      headers: incoming.headers,
+      bytes: 0,
+      over: false,
+    };
     passed.push(record);
+    response.once("close", () => (record.over = true));
     arrivals.emit(step, record);
     incoming.on("data", (chunk: Buffer) => (record.bytes += chunk.length)).pause();
     void pass(incoming, response, record, upstream).catch(() => incoming.socket.destroy());
@@ -122,7 +132,7 @@ export async function startFaultProxy(): Promise<FaultProxy> {
       passed.length = 0;
       refusals = 0;
     },
-    busy: () => Object.values(http.sockets).flat().length,
+    busy: () => passed.filter(({ step, over }) => !over && step !== "SQS ReceiveMessage").length,
     stop: async () => {
       http.destroy();
       upstream.destroy();
@@ -161,6 +171,7 @@ async function pass(incoming: IncomingMessage, response: ServerResponse, record:
   answered.catch(() => undefined);
   outgoing.on("error", () => socket.destroy());
   // Who gives up has given up on the other side, too.
+  response.on("close", () => response.writableFinished || outgoing.destroy());
   incoming.on("error", () => outgoing.destroy());
   if (fault === "reset half-way") {
     const half = Number(headers["content-length"]) / 2;
@@ -198,9 +209,19 @@ async function passAnswer(answer: IncomingMessage, response: ServerResponse, fau
     }
     if (fault === "wrong bytes" && isMiddle) chunk[at] = (chunk[at] ?? 0) ^ 1;
     if (fault === "trickle") await crumble(chunk, response);
-    else if (!response.write(chunk)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    else if (!response.write(chunk)) await drained(response);
+    if (response.destroyed) return;
   }
   response.end();
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  const either = ["drain", "close"].map((event) => once(response, event, { signal }));
+  if (!response.destroyed) await Promise.race(either);
+  over.abort();
+  await Promise.allSettled(either);
 }
 
 async function crumble(chunk: Buffer, response: ServerResponse): Promise<void> {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
 import {
+  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
@@ -114,6 +115,15 @@ export class World {
     return this.#uploads().length;
   }
 
+  /** Gives up all uploads behind their producers' backs, as S3 does after a day. */
+  async dropUploads(): Promise<void> {
+    for (const folder of this.#uploads()) {
+      const { key: Key } = JSON.parse(readFileSync(join(folder, "upload.json"), "utf8")) as { key: string };
+      const { bucketName: Bucket } = this.chain;
+      await this.s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: basename(folder) }));
+    }
+  }
+
   #uploads(): string[] {
     const folder = join(this.data, this.chain.bucketName, "._S3rver_bodies");
     const names = existsSync(folder) ? readdirSync(folder) : [];
@@ -137,7 +147,7 @@ export class World {
     this.proxy.reset();
     const { bucketName: Bucket, queueUrl, deadLetterQueueUrl } = this.chain;
     for (const url of [queueUrl, deadLetterQueueUrl]) await this.messages(url);
-    for (const upload of this.#uploads()) rmSync(upload, { recursive: true });
+    await this.dropUploads();
     for (const Key of await this.objects()) await this.s3.send(new DeleteObjectCommand({ Bucket, Key }));
   }
 }

@@ -1,0 +1,479 @@
+import { randomBytes } from "node:crypto";
+import { buffer } from "node:stream/consumers";
+import { SendMessageCommand } from "@aws-sdk/client-sqs";
+import type { Payload } from "../../client/consume/payload";
+import { newKey } from "../../functions/sign-url/keys";
+import { consumers, produce } from "./consumers";
+import { DENIED, type Fault, INTERNAL, SLOW_DOWN, THROTTLED } from "./fault-proxy";
+import { recordOf, setUp, until } from "./tools";
+
+const world = setUp();
+const consume = consumers(world);
+
+const PAYLOAD = randomBytes(300_000);
+const GONE = { status: 404, code: "NoSuchKey" } as const;
+
+/** Nothing is left on the queue, nor among the dead letters, nor in the bucket. */
+async function left(): Promise<unknown[]> {
+  const { chain } = world();
+  return [
+    await world().messages(),
+    await world().messages(chain.deadLetterQueueUrl),
+    await world().objects(),
+  ];
+}
+const NOTHING = [[], [], []];
+
+const FAULTS: readonly Fault[] = ["reset", "lost answer", SLOW_DOWN, INTERNAL, THROTTLED, "trickle"];
+const OF_A_URL: readonly Fault[] = [DENIED, "expired"];
+
+test.each([
+  ["openapi", [...FAULTS, "truncated"]],
+  ["getObject", [...FAULTS, "truncated"]],
+  ["GET", [...FAULTS, ...OF_A_URL]],
+  ["deleteObject", [...FAULTS, "truncated"]],
+  ["DELETE", [...FAULTS, ...OF_A_URL]],
+  ["SQS DeleteMessage", ["reset", "lost answer", SLOW_DOWN, INTERNAL]],
+] as const)(
+  "whatever goes wrong twice with %s, a payload is handled once and then gone",
+  async (step, faults) => {
+    const { proxy } = world();
+    for (const fault of faults) {
+      proxy.reset();
+      proxy.inject(step, fault, 2);
+      await produce(world(), PAYLOAD);
+      const { told, stop, handled, of } = consume({ maxMessages: 1 });
+      await told("handled");
+      await stop();
+      const right = handled.map(({ bytes }) => bytes.equals(PAYLOAD));
+      expect([fault, right, of("failed"), of("trouble")]).toEqual([fault, [true], [], []]);
+    }
+    expect(await left()).toEqual(NOTHING);
+  },
+);
+
+test.each(["reset", "lost answer", SLOW_DOWN, INTERNAL, "truncated"] as const)(
+  "a poll that goes wrong by %j is begun again",
+  async (fault) => {
+    const { proxy } = world();
+    proxy.inject("SQS ReceiveMessage", fault, 1);
+    await produce(world(), PAYLOAD);
+    // A message whose receipt was lost shows again after that.
+    const { told, handled, stop } = consume({ visibilityTimeoutSeconds: 1, waitTimeSeconds: 2 });
+    await told("handled");
+    await stop();
+    expect(handled).toHaveLength(1);
+    expect(await left()).toEqual(NOTHING);
+  },
+);
+
+test("an answer that is cut short goes on from there", async () => {
+  const { proxy } = world();
+  proxy.inject("GET", "truncated");
+  proxy.inject("GET range", "truncated", 2);
+  proxy.inject("GET range", "reset");
+  await produce(world(), PAYLOAD);
+  const { told, handled, stop } = consume();
+  await told("handled");
+  await stop();
+  expect([handled[0]?.bytes.equals(PAYLOAD), proxy.count("GET")]).toEqual([true, 1]);
+  const [first = "", second = ""] = proxy.passed.flatMap(({ headers }) => headers.range ?? []);
+  expect([first, second]).toEqual(["bytes=150000-299999", "bytes=225000-299999"]);
+  expect(await left()).toEqual(NOTHING);
+});
+
+test("a connection that breaks before the handler begins to read is no failure", async () => {
+  const { proxy } = world();
+  proxy.inject("GET", "truncated");
+  await produce(world(), PAYLOAD);
+  const { told, handled, of, stop } = consume({
+    handler: async ({ body }: Payload) => {
+      await until(() => proxy.passed.some(({ step, over }) => step === "GET" && over));
+      return (await buffer(body)) as unknown as undefined;
+    },
+  });
+  await told("handled");
+  await stop();
+  expect([handled[0]?.bytes.equals(PAYLOAD), of("failed")]).toEqual([true, []]);
+});
+
+test("wrong bytes never reach a handler whole, and the message comes again", async () => {
+  const { proxy } = world();
+  proxy.inject("GET", "wrong bytes", 2);
+  await produce(world(), PAYLOAD);
+  const seen: number[] = [];
+  const { told, handled, of, stop } = consume({
+    handler: async ({ body }: Payload) => {
+      let bytes = 0;
+      const chunks: Buffer[] = [];
+      try {
+        for await (const chunk of body as AsyncIterable<Buffer>) {
+          bytes += chunk.length;
+          chunks.push(chunk);
+        }
+      } finally {
+        seen.push(bytes);
+      }
+      return Buffer.concat(chunks) as unknown as undefined;
+    },
+  });
+  await told("handled");
+  await stop();
+  expect([handled.length, handled[0]?.bytes.equals(PAYLOAD), handled[0]?.payload.receiveCount]).toEqual([
+    1,
+    true,
+    3,
+  ]);
+  expect(of("failed").map(({ error }) => error)).toEqual([
+    expect.objectContaining({ code: "Corrupt" }),
+    expect.objectContaining({ code: "Corrupt" }),
+  ]);
+  expect(seen.map((bytes) => bytes === PAYLOAD.length)).toEqual([false, false, true]);
+  expect(await left()).toEqual(NOTHING);
+});
+
+test("a handler that swallows the error of wrong bytes has not handled them", async () => {
+  const { proxy } = world();
+  proxy.inject("GET", "wrong bytes");
+  await produce(world(), PAYLOAD);
+  const { told, of, stop } = consume({
+    handler: async ({ body }: Payload) => void (await buffer(body).catch(() => undefined)),
+  });
+  await told("handled");
+  await stop();
+  expect(of("failed")).toMatchObject([{ error: { code: "Corrupt" }, permanent: false }]);
+});
+
+test("a payload that is gone makes a dead letter at once, which says so; one that is refused comes again", async () => {
+  const { proxy, chain } = world();
+  proxy.inject("GET", GONE, 99);
+  await produce(world(), PAYLOAD);
+  const gone = consume({ retryDelaySeconds: () => 900 });
+  // SQS moves it once somebody asks for it the sixth time.
+  expect(await world().messages(chain.deadLetterQueueUrl, 10)).toHaveLength(1);
+  await gone.stop();
+  expect(gone.of("failed")[0]).toMatchObject({
+    permanent: true,
+    retryAfterSeconds: 0,
+    error: { code: "Gone" },
+  });
+  expect([gone.handled, gone.of("failed").length]).toEqual([[], 5]);
+
+  proxy.reset();
+  // It is signed again twice for each receive.
+  proxy.inject("GET", DENIED, 6);
+  await produce(world(), PAYLOAD);
+  const refused = consume({ retryDelaySeconds: () => 0 });
+  await refused.told("handled");
+  await refused.stop();
+  expect(refused.of("failed")).toMatchObject([
+    { permanent: false, error: { code: "Refused" } },
+    { permanent: false, error: { code: "Refused" } },
+  ]);
+});
+
+test("a message that names another bucket, or whose API is none, is not followed", async () => {
+  const { chain, proxy } = world();
+  await world().send({ Records: [recordOf("somebody-elses")] });
+  const other = consume();
+  await other.told("failed");
+  await other.stop();
+  expect(other.of("failed")[0]).toMatchObject({ permanent: true, error: { code: "Invalid" } });
+  expect([proxy.count("GET"), proxy.count("HEAD")]).toEqual([0, 0]);
+
+  // What is wrong with the API is not the message's fault.
+  const { key } = await produce(world(), PAYLOAD);
+  const lost = consume({ apiUrl: chain.s3Endpoint, retryDelaySeconds: () => 900 });
+  const ours = () => lost.of("failed").filter((event) => event.key === key);
+  await until(() => ours().length > 0);
+  await lost.stop();
+  expect(ours()).toMatchObject([{ permanent: false, retryAfterSeconds: 900 }]);
+});
+
+test("of a message of two records one may fail: the other is handled once, and only the one comes again", async () => {
+  const { chain, proxy } = world();
+  const keys = [
+    await produce(world(), PAYLOAD, { name: "a" }),
+    await produce(world(), PAYLOAD, { name: "b" }),
+  ];
+  await world().messages(chain.queueUrl, 5);
+  await world().messages();
+  const Records = keys.map(({ key, size }) => recordOf(chain.bucketName, { key, size }));
+  await world().send({ Records: [...Records, { eventName: "ObjectRemoved:Delete" }] });
+  proxy.inject("GET", DENIED, 3, (url) => url.includes("/b?"));
+  const { told, handled, of, stop } = consume();
+  await told("handled", 2);
+  await stop();
+  expect(handled.map(({ name }) => name)).toEqual(["a", "b"]);
+  expect(of("failed")).toMatchObject([{ key: keys[1]?.key }]);
+  expect(of("duplicate")).toMatchObject([{ key: keys[0]?.key }]);
+  expect(await left()).toEqual(NOTHING);
+});
+
+test("a record that cannot be read does not hold up the others of its message", async () => {
+  const { chain } = world();
+  const { key } = await produce(world(), PAYLOAD);
+  await world().messages(chain.queueUrl, 5);
+  await world().send({
+    Records: [recordOf(chain.bucketName, { key: "elsewhere/a" }), recordOf(chain.bucketName, { key })],
+  });
+  const { told, handled, stop } = consume();
+  await told("failed", 5);
+  await stop();
+  expect(handled).toHaveLength(1);
+  expect(await world().messages(chain.deadLetterQueueUrl, 5)).toHaveLength(1);
+});
+
+test("poison among good messages does not hold them up, and S3's own test is deleted", async () => {
+  const { chain } = world();
+  await world().send({ Service: "Amazon S3", Event: "s3:TestEvent" });
+  for (const body of ["{", "[]", { Records: [{}] }, { hello: "world" }]) await world().send(body);
+  for (let index = 0; index < 8; index += 1) await produce(world(), PAYLOAD, {}, {});
+  const { told, handled, of, stop } = consume({ concurrency: 2 });
+  await told("handled", 8);
+  await told("failed", 20);
+  await told("ignored");
+  await stop();
+  expect([handled.length, of("ignored")[0]?.why]).toEqual([8, "s3:TestEvent"]);
+  expect(of("failed").every(({ permanent, error }) => permanent && /[.?]$/.test(error.message))).toBe(true);
+  expect(await world().messages(chain.deadLetterQueueUrl, 5)).toHaveLength(4);
+});
+
+test("an event that comes thrice, or an older one after a newer one, is handled once", async () => {
+  const { chain } = world();
+  const { key, size } = await produce(world(), PAYLOAD);
+  const [message] = await world().messages(chain.queueUrl, 5);
+  const body = message?.Body ?? "";
+  const older = { key, size, sequencer: "0001", eTag: "other" };
+  for (const one of [body, body, body]) await world().send(one);
+  const { told, handled, stop, events } = consume({ keep: true });
+  await until(() => events.length >= 3);
+  await world().send({ Records: [recordOf(chain.bucketName, older)] });
+  // As reconcile announces it: without a version.
+  await world().send({ Records: [recordOf(chain.bucketName, { key, size })] });
+  await told("duplicate", 4);
+  await stop();
+  expect([handled.length, await world().messages(), await world().objects()]).toEqual([1, [], [key]]);
+});
+
+test("payloads by EventBridge, by a topic and by Amazon's Extended Client come as from S3", async () => {
+  const { chain } = world();
+  const { bucketName } = chain;
+  const names = ["a b+%ü.txt", "b", "c"];
+  const [a, b, c] = await Promise.all(names.map((name) => produce(world(), PAYLOAD, { name })));
+  while ((await world().messages(chain.queueUrl, 1)).length > 0);
+  await world().send({
+    source: "aws.s3",
+    "detail-type": "Object Created",
+    detail: { bucket: { name: bucketName }, object: { key: a?.key, size: PAYLOAD.length } },
+  });
+  await world().send({
+    Type: "Notification",
+    Message: JSON.stringify({ Records: [recordOf(bucketName, { key: b?.key ?? "" })] }),
+  });
+  await world().send(
+    ["software.amazon.payloadoffloading.PayloadS3Pointer", { s3BucketName: bucketName, s3Key: c?.key }],
+    { ExtendedPayloadSize: { DataType: "Number", StringValue: String(PAYLOAD.length) } },
+  );
+  const { told, handled, stop } = consume();
+  await told("handled", 3);
+  await stop();
+  expect(handled.map(({ name }) => name).toSorted()).toEqual(names);
+  expect(handled.every(({ bytes }) => bytes.equals(PAYLOAD))).toBe(true);
+  expect(await left()).toEqual(NOTHING);
+});
+
+test("a handler that is slower than the visibility timeout keeps its message, though a heartbeat fails", async () => {
+  const { proxy } = world();
+  // The SDK tries thrice.
+  proxy.inject("SQS ChangeMessageVisibility", INTERNAL, 1);
+  await produce(world(), PAYLOAD);
+  const { told, handled, of, stop } = consume({
+    visibilityTimeoutSeconds: 1,
+    waitTimeSeconds: 1,
+    handler: async ({ body }: Payload) => {
+      await until(() => proxy.count("SQS ChangeMessageVisibility") >= 7);
+      return (await buffer(body)) as unknown as undefined;
+    },
+  });
+  await told("handled");
+  await stop();
+  expect([handled.length, handled[0]?.payload.receiveCount, of("duplicate")]).toEqual([1, 1, []]);
+  expect(await left()).toEqual(NOTHING);
+});
+
+test("a message that cannot be deleted comes again, is known, and is deleted then", async () => {
+  const { proxy } = world();
+  proxy.inject("SQS DeleteMessage", INTERNAL, 3);
+  await produce(world(), PAYLOAD);
+  const { told, handled, of, stop } = consume({ visibilityTimeoutSeconds: 1, waitTimeSeconds: 2 });
+  await told("duplicate");
+  await stop();
+  expect([handled.length, of("trouble").length]).toEqual([1, 1]);
+  expect(await left()).toEqual(NOTHING);
+});
+
+test("a payload that cannot be deleted is trouble, and its message is done", async () => {
+  const { proxy } = world();
+  proxy.inject("DELETE", SLOW_DOWN, 99);
+  await produce(world(), PAYLOAD);
+  const { told, of, stop } = consume();
+  await told("trouble");
+  await stop();
+  expect(of("trouble")[0]?.what).toContain("whose message is done");
+  expect([await world().messages(), (await world().objects()).length]).toEqual([[], 1]);
+});
+
+test("a handler that throws, before, while or without reading, fails its message and leaks no connection", async () => {
+  const { proxy } = world();
+  await produce(world(), PAYLOAD);
+  let receives = 0;
+  const { told, of, stop } = consume({
+    handler: async ({ body }: Payload) => {
+      receives += 1;
+      if (receives === 1) throw new Error("before");
+      for await (const _ of body) if (receives < 4) throw new Error("while");
+      return undefined;
+    },
+  });
+  await told("handled");
+  await stop();
+  expect(of("failed").map(({ error, permanent }) => [error.message, permanent])).toEqual([
+    ["before", false],
+    ["while", false],
+    ["while", false],
+  ]);
+  expect(proxy.busy()).toBe(0);
+});
+
+test("what a handler does not read holds no connection", async () => {
+  const { proxy } = world();
+  for (let index = 0; index < 3; index += 1) await produce(world(), PAYLOAD);
+  const { told, handled, stop } = consume({ handler: () => undefined });
+  await told("handled", 3);
+  await stop();
+  expect([handled.length, proxy.busy(), await left()]).toEqual([3, 0, NOTHING]);
+});
+
+describe("stop", () => {
+  test("waits for what is being handled", async () => {
+    await produce(world(), PAYLOAD);
+    let finish: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (finish = resolve));
+    let begun = false;
+    const { stop, handled } = consume({ handler: () => ((begun = true), gate) });
+    await until(() => begun);
+    const stopping = stop();
+    expect(handled).toEqual([]);
+    finish();
+    await stopping;
+    expect([handled.length, await left()]).toEqual([1, NOTHING]);
+  });
+
+  test("without grace ends handlers, and their messages show again at once", async () => {
+    await produce(world(), PAYLOAD);
+    let begun: () => void = () => undefined;
+    const started = new Promise<void>((resolve) => (begun = resolve));
+    const first = consume({
+      graceSeconds: 0,
+      handler: async ({ signal, body }: Payload) => {
+        begun();
+        await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("ended"))));
+        body.resume();
+      },
+    });
+    await started;
+    await first.stop();
+    expect(first.of("failed")).toMatchObject([{ error: { message: "ended" }, retryAfterSeconds: 0 }]);
+    const second = consume();
+    await second.told("handled");
+    await second.stop();
+    expect(second.handled[0]?.payload.receiveCount).toBe(2);
+  });
+
+  test("in the middle of the first question to the queue is an end, and no error", async () => {
+    const { proxy } = world();
+    proxy.inject("SQS GetQueueAttributes", "silence");
+    const asked = proxy.next("SQS GetQueueAttributes");
+    const { stop, events } = consume({ visibilityTimeoutSeconds: undefined });
+    await asked;
+    await stop();
+    expect([events, proxy.count("SQS ReceiveMessage")]).toEqual([[], 0]);
+  });
+
+  test("leaves no timer behind", async () => {
+    const { stop } = consume();
+    await until(() => world().proxy.count("SQS ReceiveMessage") > 0);
+    const before = timers();
+    await stop();
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
+});
+
+const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+
+test("maxMessages are taken and no more, and the last one is given its time", async () => {
+  for (let index = 0; index < 4; index += 1) await produce(world(), PAYLOAD, {}, {});
+  const { handled, ended, of } = consume({
+    maxMessages: 3,
+    concurrency: 2,
+    graceSeconds: 0,
+    handler: async () => await new Promise<void>((resolve) => void setTimeout(resolve, 30)),
+  });
+  await ended;
+  expect([handled.length, of("failed"), (await world().messages()).length]).toEqual([3, [], 1]);
+});
+
+test("stopWhenEmpty ends it once the queue stays empty; keep leaves payloads", async () => {
+  await produce(world(), PAYLOAD);
+  const { handled, ended } = consume({ stopWhenEmpty: true, waitTimeSeconds: 1, keep: true });
+  await ended;
+  expect([handled.length, await world().messages(), (await world().objects()).length]).toEqual([1, [], 1]);
+});
+
+test("an empty queue is asked for 20 s at a time, and not again before the answer", async () => {
+  const { proxy } = world();
+  const polled = proxy.next("SQS ReceiveMessage");
+  const bodies: string[] = [];
+  const { stop } = consume();
+  await polled;
+  const { faultySqs } = world();
+  faultySqs.middlewareStack.add(
+    (next) => (parameters) => {
+      bodies.push(JSON.stringify(parameters.input));
+      return next(parameters);
+    },
+    { step: "initialize", name: "watch" },
+  );
+  // A message ends the first poll; the next one is the only one after it.
+  await world().sqs.send(
+    new SendMessageCommand({ QueueUrl: world().chain.queueUrl, MessageBody: '{"Event":"s3:TestEvent"}' }),
+  );
+  await until(() => bodies.some((body) => body.includes("WaitTimeSeconds")));
+  await new Promise((resolve) => void setTimeout(resolve, 300));
+  const polls = bodies.filter((body) => body.includes("WaitTimeSeconds"));
+  expect(polls.map((body) => (JSON.parse(body) as { WaitTimeSeconds: number }).WaitTimeSeconds)).toEqual([
+    20,
+  ]);
+  expect(proxy.count("SQS ReceiveMessage")).toBe(2);
+  faultySqs.middlewareStack.remove("watch");
+  await stop();
+});
+
+test("the queue that is not there is told at once", async () => {
+  const { chain } = world();
+  const { ended } = consume({ queueUrl: `${chain.queueUrl}-none`, visibilityTimeoutSeconds: undefined });
+  await expect(ended).rejects.toMatchObject({
+    code: "Invalid",
+    message: expect.stringContaining("cannot be read"),
+  });
+});
+
+test("an inline message whose bytes are not those of its digest is not handled", async () => {
+  const about = { source: "tweedle", object_key: newKey("a"), size: 3, checksum_sha256: "x" };
+  await world().send(about, { payload: { DataType: "Binary", BinaryValue: Buffer.from("abc") } });
+  const { told, handled, of, stop } = consume();
+  await told("failed");
+  await stop();
+  expect([handled, of("failed")[0]?.error]).toEqual([[], expect.objectContaining({ code: "Corrupt" })]);
+});

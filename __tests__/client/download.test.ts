@@ -1,0 +1,101 @@
+import { createHash, randomBytes } from "node:crypto";
+import { buffer } from "node:stream/consumers";
+import type { Payload } from "../../client/consume/payload";
+import { consumers, produce } from "./consumers";
+import { DENIED, type Fault, INTERNAL, SLOW_DOWN } from "./fault-proxy";
+import { MIB, recordOf, setUp, sha256 } from "./tools";
+
+const world = setUp();
+const consume = consumers(world);
+
+/** Ten ranges, the last one short. */
+const PAYLOAD = randomBytes(76 * MIB + 5);
+const DIGEST = sha256(PAYLOAD);
+
+/** Of such a payload, nobody keeps the bytes. */
+async function digest({ body }: Payload): Promise<undefined> {
+  const hash = createHash("sha256");
+  for await (const chunk of body as AsyncIterable<Buffer>) hash.update(chunk);
+  return Buffer.from(hash.digest("base64")) as unknown as undefined;
+}
+
+const send = () => produce(world(), PAYLOAD, {}, { multipartThresholdBytes: 0, partSizeBytes: 20 * MIB });
+
+async function receive(): Promise<void> {
+  const { told, stop, handled, of } = consume({ handler: digest });
+  await told("handled");
+  await stop();
+  expect(handled.map(({ bytes }) => bytes.toString())).toEqual([DIGEST]);
+  expect(handled[0]?.payload).toMatchObject({ size: PAYLOAD.length, verifiedBy: "SHA-256", receiveCount: 1 });
+  expect(of("failed")).toEqual([]);
+  expect([await world().messages(), await world().objects(), world().proxy.busy()]).toEqual([[], [], 0]);
+}
+
+test("a large payload comes in ranges, several at once, of which many break", async () => {
+  const { proxy } = world();
+  await send();
+  const faults: Fault[] = [
+    "reset",
+    "truncated",
+    SLOW_DOWN,
+    "lost answer",
+    INTERNAL,
+    "trickle",
+    "reset",
+    "truncated",
+  ];
+  for (const fault of faults) proxy.inject("GET range", fault);
+  await receive();
+  expect([proxy.count("HEAD"), proxy.count("GET")]).toEqual([1, 0]);
+  // Ten ranges, and again those that broke.
+  expect(proxy.count("GET range")).toBe(17);
+});
+
+test("a URL that ends under all of its ranges is signed again, once for all of them", async () => {
+  const { proxy } = world();
+  await send();
+  proxy.inject("GET range", DENIED, 4);
+  proxy.inject("headObject", SLOW_DOWN, 2);
+  proxy.inject("HEAD", SLOW_DOWN, 2);
+  proxy.inject("HEAD", "expired");
+  await receive();
+  expect(proxy.count("getObject")).toBeLessThanOrEqual(3);
+});
+
+test("a wrong byte in one range is found, and the next time all is right", async () => {
+  const { proxy } = world();
+  await send();
+  proxy.inject("GET range", "wrong bytes");
+  const { told, stop, handled, of } = consume({ handler: digest });
+  await told("handled");
+  await stop();
+  expect([handled.map(({ bytes }) => bytes.toString()), of("failed").length]).toEqual([[DIGEST], 1]);
+});
+
+test("a handler that stops reading ends the ranges that are under way", async () => {
+  const { proxy, chain } = world();
+  await send();
+  const { told, stop } = consume({
+    handler: async ({ body }: Payload) => {
+      for await (const _ of body) return;
+    },
+  });
+  await told("handled");
+  await stop();
+  expect([proxy.busy(), await world().messages(chain.queueUrl)]).toEqual([0, []]);
+});
+
+test("a payload whose announcement does not say its size is asked for it", async () => {
+  const { proxy, chain } = world();
+  const small = randomBytes(1000);
+  const { key } = await produce(world(), small);
+  const empty = await produce(world(), Buffer.alloc(0));
+  while ((await world().messages(chain.queueUrl, 1)).length > 0);
+  for (const one of [key, empty.key])
+    await world().send({ Records: [recordOf(chain.bucketName, { key: one })] });
+  const { told, stop, handled } = consume({ handler: ({ body }) => buffer(body) as unknown as undefined });
+  await told("handled", 2);
+  await stop();
+  const sizes = handled.map(({ bytes }) => bytes.length).toSorted((a, b) => a - b);
+  expect([sizes, proxy.count("HEAD")]).toEqual([[0, 1000], 2]);
+});

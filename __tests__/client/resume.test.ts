@@ -1,0 +1,178 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync } from "node:fs";
+import { open, readFile, truncate, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Producer } from "../../client/produce/producer";
+import type { ProgressReport } from "../../client/produce/progress";
+import { temporaryFolder } from "../local/tools";
+import { SLOW_DOWN } from "./fault-proxy";
+import { AT_ONCE, MIB, setUp, until } from "./tools";
+
+const world = setUp();
+const folder = temporaryFolder();
+const stateDirectory = join(folder, "state");
+const path = join(folder, "payload.bin");
+/** Four parts. */
+const PAYLOAD = randomBytes(16 * MIB);
+
+mkdirSync(stateDirectory);
+beforeEach(() => writeFile(path, PAYLOAD));
+
+const journals = () => readdirSync(stateDirectory).length;
+const make = (retry: object = AT_ONCE) => {
+  const { chain, proxy } = world();
+  const { connections } = proxy;
+  const options = { multipartThresholdBytes: 0, partSizeBytes: 5 * MIB, concurrency: 2, stateDirectory };
+  return new Producer({ apiUrl: chain.apiUrl, connections, retry, ...options });
+};
+const isPart = (number: number) => (url: string) => url.includes(`partNumber=${number}&`);
+const partsSent = () =>
+  world()
+    .proxy.passed.filter(({ step }) => step === "PUT part")
+    .map(({ url }) => Number(new URL(url, "http://localhost").searchParams.get("partNumber")))
+    .toSorted((a, b) => a - b);
+
+/** Sends two parts of four, and is interrupted. */
+async function interrupt(): Promise<void> {
+  const { proxy } = world();
+  for (const number of [3, 4]) proxy.inject("PUT part", "silence", 1, isPart(number));
+  const controller = new AbortController();
+  const producing = make().produce(path, { resume: true, signal: controller.signal });
+  producing.catch(() => undefined);
+  await until(() => proxy.passed.filter(({ fault }) => fault === "silence").length === 2);
+  controller.abort();
+  await expect(producing).rejects.toMatchObject({ code: "Interrupted" });
+  expect([partsSent(), journals(), world().uploadsLeft()]).toEqual([[1, 2, 3, 4], 1, 1]);
+  proxy.reset();
+}
+
+/** Goes on, as another process would. */
+async function goOn(payload = PAYLOAD) {
+  const reports: ProgressReport[] = [];
+  const options = { resume: true, onProgress: (report: ProgressReport) => void reports.push(report) };
+  const produced = await make().produce(path, options);
+  const arrived = await world().arrived();
+  expect(arrived.map(({ key, bytes }) => [key, bytes.equals(payload)])).toEqual([[produced.key, true]]);
+  expect(reports.at(-1)).toEqual({
+    bytes: payload.length,
+    totalBytes: payload.length,
+    parts: { done: produced.parts, total: produced.parts },
+  });
+  expect([journals(), world().uploadsLeft()]).toEqual([0, 0]);
+  return produced;
+}
+
+test("an upload that was interrupted goes on, and what has arrived is not sent again", async () => {
+  await interrupt();
+  await goOn();
+  expect([partsSent(), world().proxy.count("POST create")]).toEqual([[3, 4], 0]);
+});
+
+test("one that failed for long goes on, too", async () => {
+  const { proxy } = world();
+  proxy.inject("PUT part", SLOW_DOWN, 99, isPart(4));
+  await expect(make().produce(path, { resume: true })).rejects.toMatchObject({ code: "Unavailable" });
+  proxy.reset();
+  await goOn();
+  expect(partsSent()).toEqual([4]);
+});
+
+test("a part whose bytes are others than the file's is sent again", async () => {
+  await interrupt();
+  const [name = ""] = readdirSync(stateDirectory);
+  const { modifiedAt } = JSON.parse(await readFile(join(stateDirectory, name), "utf8")) as {
+    modifiedAt: number;
+  };
+  const changed = Buffer.from(PAYLOAD);
+  changed[MIB] = (changed[MIB] ?? 0) ^ 1;
+  await writeFile(path, changed);
+  // As a tool does that keeps a file's time.
+  await utimes(path, modifiedAt / 1000, modifiedAt / 1000);
+  await writeFile(
+    join(stateDirectory, name),
+    JSON.stringify({
+      ...(JSON.parse(await readFile(join(stateDirectory, name), "utf8")) as object),
+      modifiedAt: await open(path).then(async (file) => {
+        const { mtimeMs } = await file.stat();
+        await file.close();
+        return mtimeMs;
+      }),
+    }),
+  );
+  await goOn(changed);
+  expect(partsSent()).toEqual([1, 3, 4]);
+});
+
+test("a file that has changed begins anew, and the old upload is given up", async () => {
+  await interrupt();
+  await truncate(path, 11 * MIB);
+  await goOn(PAYLOAD.subarray(0, 11 * MIB));
+  expect([partsSent(), world().proxy.count("DELETE upload")]).toEqual([[1, 2, 3], 1]);
+});
+
+test("so does one that is to have another type", async () => {
+  await interrupt();
+  const produced = await make().produce(path, { resume: true, contentType: "image/png" });
+  expect((await world().stored(produced.key)).contentType).toBe("image/png");
+  expect([partsSent(), world().uploadsLeft(), journals()]).toEqual([[1, 2, 3, 4], 0, 0]);
+});
+
+test("an upload that S3 does not know any more begins anew", async () => {
+  await interrupt();
+  await world().dropUploads();
+  await goOn();
+  expect(partsSent()).toEqual([1, 2, 3, 4]);
+});
+
+test("a journal that nobody can read begins anew", async () => {
+  await interrupt();
+  const [name = ""] = readdirSync(stateDirectory);
+  await writeFile(join(stateDirectory, name), "{");
+  const produced = await make().produce(path, { resume: true });
+  expect([(await world().stored(produced.key)).bytes.equals(PAYLOAD), journals()]).toEqual([true, 0]);
+});
+
+test("one that ended between its completion and the answer is known to be done", async () => {
+  const { proxy } = world();
+  proxy.inject("POST complete", "lost answer", 99);
+  await expect(make({ ...AT_ONCE, maxAttempts: 1 }).produce(path, { resume: true })).rejects.toMatchObject({
+    code: "Unavailable",
+  });
+  proxy.reset();
+  const produced = await make().produce(path, { resume: true });
+  const arrived = await world().arrived();
+  expect(arrived.map(({ key }) => key)).toEqual([produced.key]);
+  expect([partsSent(), proxy.count("POST complete"), journals()]).toEqual([[], 0, 0]);
+});
+
+test("an interrupt before the completion does not make a lost upload look done", async () => {
+  const { proxy } = world();
+  const controller = new AbortController();
+  // Between two parts, nobody waits for anything that could tell of it.
+  let calls = 0;
+  const onProgress = ({ parts }: ProgressReport) => {
+    calls += 1;
+    if (parts?.done === 4) controller.abort();
+  };
+  const { signal } = controller;
+  await expect(make().produce(path, { resume: true, signal, onProgress })).rejects.toMatchObject({
+    code: "Interrupted",
+  });
+  expect(calls).toBeGreaterThan(0);
+  proxy.reset();
+  await world().dropUploads();
+  await goOn();
+  expect(partsSent()).toEqual([1, 2, 3, 4]);
+});
+
+test("without resume, what fails is given up and leaves no note", async () => {
+  const { proxy } = world();
+  proxy.inject("PUT part", "silence", 99, isPart(3));
+  const controller = new AbortController();
+  const begun = make().produce(path, { signal: controller.signal });
+  begun.catch(() => undefined);
+  await until(() => proxy.passed.some(({ fault }) => fault === "silence"));
+  controller.abort();
+  await expect(begun).rejects.toMatchObject({ code: "Interrupted" });
+  expect([world().uploadsLeft(), journals()]).toEqual([0, 0]);
+});
