@@ -56,13 +56,13 @@ export class DeadLetters {
    */
   async receive(limit: number): Promise<DeadLetter[]> {
     const { sqs, deadLetterQueueUrl: QueueUrl, signal } = this.#options;
-    for (let empty = 0; empty < 2 && this.#held.size < limit;) {
+    for (let more = true; more && this.#held.size < limit;) {
       throwIfAborted(signal);
       const { Messages = [] } = await sqs.send(
         new ReceiveMessageCommand({
           QueueUrl,
           MaxNumberOfMessages: Math.min(10, limit - this.#held.size),
-          // A short one asks some of SQS's machines only.
+          // A poll that does not wait asks some of SQS's machines only, this one all of them.
           WaitTimeSeconds: 1,
           VisibilityTimeout: LOOK_SECONDS,
           MessageAttributeNames: ["All"],
@@ -70,7 +70,7 @@ export class DeadLetters {
         }),
       );
       for (const message of Messages) this.#held.set(message.MessageId ?? "", letterOf(message));
-      empty = Messages.length === 0 ? empty + 1 : 0;
+      more = Messages.length > 0;
     }
     return [...this.#held.values()].toSorted((a, b) => a.sentAt.getTime() - b.sentAt.getTime());
   }

@@ -75,7 +75,7 @@ test("--json says all that is known of a payload", async () => {
 
 test("names of any length become files", async () => {
   const out = newFolder();
-  const names = [`${"ü".repeat(200)}/${"x".repeat(300)}.json`, `${"y".repeat(255)}`, `${"z".repeat(900)}`];
+  const names = [`${"ü".repeat(200)}/${"x".repeat(300)}.json`, "y".repeat(255), "z".repeat(900)];
   for (const name of names) await produce(name, name);
   const { handled } = await consume("--out", out, "--max", "3");
   for (const { name, path } of handled) expect(readFileSync(path, "utf8")).toBe(name);
@@ -307,7 +307,7 @@ test("a disk that is full keeps the message, and is said in one line", async () 
     );
     expect(filesIn(out)).toEqual([]);
   } finally {
-    if (isMounted) expect((await run("umount", [out]).ended).code).toBe(0);
+    if (isMounted) execFileSync("umount", [out]);
   }
   const { handled } = await consume("--out", out, "--max", "1");
   expect(await digestOfFile(handled[0]?.path ?? "")).toBe(sha256(Buffer.alloc(2 * MIB, 3)));

@@ -58,7 +58,7 @@ export function run(program: string, args: readonly string[], { env, cwd, input 
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
   const look = setInterval(() => (peakBytes = peakOf(child) ?? peakBytes), 50);
-  const ended = once(child, "close").then(([code, signal]) => {
+  const ended = once(child, "close").then(([code, signal]): Ended => {
     clearInterval(look);
     running.delete(child);
     return { code, signal, stdout, stderr, peakBytes };
@@ -111,7 +111,7 @@ export async function startChain(folder: string, data = join(folder, "data")): P
   const args = ["--import", "tsx", "local/start.ts", "--json", "--port", "0", "--data", data];
   const { child, ended } = run(process.execPath, args, {
     cwd: ROOT,
-    env: { CDKTF_OUTDIR: join(folder, "out") },
+    env: { CDKTF_OUTDIR: join(folder, "synthesized") },
   });
   const first = once(createInterface(child.stdout as NodeJS.ReadableStream), "line");
   const line = await Promise.race([first, ended]);

@@ -1,0 +1,255 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
+import { commandTools, linesOf, sha256 } from "./tools";
+
+const { folder, chain, tweedle } = commandTools();
+const MIB = 1024 ** 2;
+/** What moves the cursor, hides text, or shows another: nobody's terminal may get these. */
+const RAW = /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
+const EVIL = "\u001b]0;owned\u0007\u001b[2J\u009b31m\u202etxt.exe\u2028\r";
+
+interface Letter {
+  readonly message_id: string;
+  readonly receive_count: number;
+  readonly sent_at: string;
+  readonly keys: readonly string[];
+  readonly inline: boolean;
+  readonly size: number | null;
+  readonly payload_exists: boolean | null;
+  readonly problem: string | null;
+  readonly body?: string;
+}
+
+async function run(...args: string[]) {
+  const ended = await tweedle(args).ended;
+  expect(ended.stdout + ended.stderr).not.toMatch(RAW);
+  return ended;
+}
+const list = async () => linesOf((await run("dlq", "list", "--json")).stdout) as unknown as Letter[];
+
+async function produce(name: string, bytes: string | Buffer): Promise<string> {
+  const { stdout } = await tweedle(["produce", "-", "--name", name, "--json"], { input: bytes }).ended;
+  return linesOf(stdout)[0]?.key ?? "";
+}
+
+/** Makes dead letters of what is on the queue, as consumers do that fail. */
+async function fail(count: number): Promise<void> {
+  const args = ["--exec", "false", "--retry-delay", "0s", "--max", String(count * 5)];
+  expect((await run("consume", ...args)).code).toBe(1);
+  // SQS moves a message when it would be received once more.
+  await chain().sqs.send(new ReceiveMessageCommand({ QueueUrl: chain().queueUrl, WaitTimeSeconds: 1 }));
+  expect(await chain().count(chain().deadLetterQueueUrl)).toBe(count);
+}
+
+const poison = (MessageBody: string) =>
+  chain().sqs.send(new SendMessageCommand({ QueueUrl: chain().queueUrl, MessageBody }));
+
+async function consumed(count: number) {
+  const args = ["consume", "--out", join(folder, "received"), "--max", String(count), "--json"];
+  const { code, stdout } = await run(...args);
+  expect(code).toBe(0);
+  return linesOf(stdout).filter(({ event }) => event === "handled");
+}
+
+beforeEach(() => chain().empty());
+
+test("an empty queue has nothing to list, to send back or to show", async () => {
+  expect((await run("dlq", "list")).stdout).toBe("There are no dead letters.\n");
+  expect((await run("dlq", "list", "--json")).stdout).toBe("");
+  expect((await run("dlq", "redrive", "--all")).stdout).toBe("Sent back: 0.\n");
+  const each = ["show", "redrive", "drop"].map((subcommand) => run("dlq", subcommand, "abc"));
+  for (const { code, stderr } of await Promise.all(each)) {
+    expect([code, stderr]).toEqual([2, "tweedle: There is no dead letter abc.\n"]);
+  }
+});
+
+test("letters that are inline keep their bytes when they are sent back", async () => {
+  const bytes = Buffer.from([0, 255, 128, 10, 13, 27]);
+  const key = await produce("inline.bin", bytes);
+  await fail(1);
+  const [letter] = await list();
+  expect(letter).toMatchObject({ keys: [key], inline: true, size: 6, payload_exists: true, problem: null });
+  const { code, stdout } = await run("dlq", "redrive", letter?.message_id ?? "");
+  expect([code, stdout]).toEqual([0, "Sent back: 1.\n"]);
+  const [line] = await consumed(1);
+  expect(sha256(readFileSync(line?.path ?? ""))).toBe(sha256(bytes));
+  expect(await list()).toEqual([]);
+});
+
+test("list says how often, how old, and whether the payload is there; show shows one", async () => {
+  const key = await produce("there.bin", Buffer.alloc(MIB));
+  await poison("no JSON");
+  const gone = key.replace(/[0-9a-f]{8}-/, "00000000-");
+  await poison(
+    JSON.stringify({
+      Records: [
+        {
+          eventName: "ObjectCreated:Put",
+          s3: { bucket: { name: chain().bucketName }, object: { key: gone } },
+        },
+      ],
+    }),
+  );
+  await fail(3);
+  const letters = await list();
+  const byKey = (wanted: string | undefined) => letters.find(({ keys }) => keys[0] === wanted);
+  expect(letters).toHaveLength(3);
+  expect(byKey(key)).toMatchObject({ inline: false, size: null, payload_exists: true, problem: null });
+  expect(byKey(gone)).toMatchObject({ payload_exists: false });
+  expect(byKey(undefined)).toMatchObject({ payload_exists: null, problem: "The message is no JSON." });
+  // SQS counts on in the dead-letter queue, this machine's begins anew.
+  expect(byKey(key)?.receive_count).toBeGreaterThanOrEqual(1);
+
+  // Looking hides nothing for longer than it looks.
+  const table = (await run("dlq", "list")).stdout;
+  expect(table).toMatch(/^message +received +age +payload there +what\n/);
+  expect(table).toMatch(new RegExp(`\\d s +yes +${key}\n`));
+  expect(table).toMatch(new RegExp(`\\d s +no +${gone}\n`));
+  expect(table).toMatch(/\d s +unknown +The message is no JSON\.\n/);
+
+  const shown = (await run("dlq", "show", byKey(key)?.message_id.slice(0, 13) ?? "")).stdout;
+  expect(shown).toContain(`message        ${byKey(key)?.message_id}\n`);
+  expect(shown).toContain("payload there  yes\n");
+  expect(shown).toContain('\n{\n  "Records": [\n    {\n');
+  const { stdout } = await run("dlq", "show", byKey(undefined)?.message_id ?? "", "--json");
+  expect(JSON.parse(stdout)).toMatchObject({ body: "no JSON" });
+  expect((await run("dlq", "list", "--limit", "2")).stdout).toContain(
+    "These are the first 2; --limit shows more.\n",
+  );
+  expect((await list()).length).toBe(3);
+});
+
+test("who may not list the bucket is told that nobody knows", async () => {
+  await produce("unknown.bin", Buffer.alloc(MIB));
+  await fail(1);
+  const { stdout } = await tweedle(["dlq", "list", "--json", "--bucket-name", "no-such-bucket"]).ended;
+  expect(linesOf(stdout)).toMatchObject([{ keys: [expect.stringContaining("unknown.bin") as string] }]);
+  const { stdout: without } = await tweedle(["dlq", "list", "--json"], {
+    env: { AWS_ENDPOINT_URL_S3: "http://127.0.0.1:9" },
+  }).ended;
+  expect(linesOf(without)).toMatchObject([{ payload_exists: null }]);
+});
+
+test("nothing of a letter reaches the terminal raw, and JSON loses nothing", async () => {
+  await poison(`${EVIL} no JSON`);
+  await poison(JSON.stringify({ [EVIL]: EVIL }));
+  await poison(
+    JSON.stringify({
+      Records: [
+        {
+          eventName: "ObjectCreated:Put",
+          s3: { bucket: { name: EVIL }, object: { key: encodeURIComponent(`input/${EVIL}`) } },
+        },
+      ],
+    }),
+  );
+  // run() looks at each for what may not be there, and at what a consumer says of them.
+  await fail(3);
+  expect((await run("dlq", "list")).code).toBe(0);
+  const letters = await list();
+  expect(letters).toHaveLength(3);
+  for (const { message_id } of letters) {
+    expect((await run("dlq", "show", message_id)).code).toBe(0);
+    const { body = "" } = JSON.parse((await run("dlq", "show", message_id, "--json")).stdout) as Letter;
+    expect(body.includes(EVIL) || body.includes(JSON.stringify(EVIL)) || body.includes("%1B")).toBe(true);
+  }
+});
+
+test("several letters go back by the beginnings of their ids; one that fits two does nothing", async () => {
+  for (const name of ["a.txt", "b.txt", "c.txt"]) await produce(name, name);
+  await fail(3);
+  const letters = await list();
+  const ids = letters.map(({ message_id }) => message_id);
+  const ambiguous = await run("dlq", "redrive", "");
+  expect([ambiguous.code, ambiguous.stderr]).toEqual([2, "tweedle: Several letters' ids begin with .\n"]);
+  const [first = "", second = "", third = ""] = ids;
+  const unknown = await run("dlq", "redrive", first, "nonsense");
+  expect([unknown.code, unknown.stderr]).toEqual([2, "tweedle: There is no dead letter nonsense.\n"]);
+  expect(await list()).toHaveLength(3);
+  const { stdout } = await run("dlq", "redrive", first.slice(0, 18), second, second, "--json");
+  expect(JSON.parse(stdout)).toEqual({ redriven: 2 });
+  expect((await list()).map(({ message_id }) => message_id)).toEqual([third]);
+  expect(await consumed(2)).toHaveLength(2);
+});
+
+test("--all is moved by SQS itself", async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `all-${index}.txt`);
+  for (const name of names) await produce(name, name);
+  await fail(12);
+  const { code, stdout, stderr } = await run("dlq", "redrive", "--all");
+  expect([code, stdout, stderr]).toEqual([0, "Sent back: 12.\n", ""]);
+  expect(new Set((await consumed(12)).map(({ name }) => name))).toEqual(new Set(names));
+  expect(await list()).toEqual([]);
+});
+
+test("drop deletes letters and their payloads; --keep leaves these for reconcile", async () => {
+  const dropped = await produce("dropped.bin", Buffer.alloc(MIB));
+  const kept = await produce("kept.bin", Buffer.alloc(MIB));
+  await fail(2);
+  const letters = await list();
+  const idOf = (key: string) => letters.find(({ keys }) => keys[0] === key)?.message_id ?? "";
+  const others = chain()
+    .keys()
+    .filter((key) => key !== dropped && key !== kept);
+  expect(JSON.parse((await run("dlq", "drop", idOf(dropped), "--json")).stdout)).toEqual({ dropped: 1 });
+  expect(chain().keys()).toEqual([...others, kept].toSorted());
+  expect((await run("dlq", "drop", idOf(kept), "--keep")).stdout).toBe("Dropped: 1.\n");
+  expect(chain().keys()).toEqual([...others, kept].toSorted());
+  expect(await list()).toEqual([]);
+});
+
+test("Ctrl-C while letters are looked at shows them to others again", async () => {
+  await produce("looked-at.txt", "x");
+  await fail(1);
+  const [letter] = await list();
+  const { child, ended } = tweedle(["dlq", "list"]);
+  const isHidden = async () => {
+    const { Attributes } = await chain().sqs.send(
+      new GetQueueAttributesCommand({
+        QueueUrl: chain().deadLetterQueueUrl,
+        AttributeNames: ["ApproximateNumberOfMessagesNotVisible"],
+      }),
+    );
+    return Attributes?.ApproximateNumberOfMessagesNotVisible === "1";
+  };
+  while (!(await isHidden()));
+  child.kill("SIGINT");
+  expect(await ended).toMatchObject({ code: 130, stdout: "", stderr: "tweedle: Interrupted.\n" });
+  expect((await list()).map(({ message_id }) => message_id)).toEqual([letter?.message_id]);
+});
+
+describe("reconcile", () => {
+  test("lists what nobody was told of, announces it when asked, and it is consumed once", async () => {
+    for (const key of chain().keys()) {
+      const args = ["consume", "--out", join(folder, "left"), "--max", "1"];
+      await run("reconcile", "--older-than", "0s", "--announce");
+      expect([key, (await run(...args)).code]).toEqual([key, 0]);
+      await chain().empty();
+      if (chain().keys().length === 0) break;
+    }
+    const keys = [
+      await produce("lost ü+%.bin", Buffer.alloc(MIB, 1)),
+      await produce("lost-2.bin", Buffer.alloc(MIB, 2)),
+    ];
+    // What a broken queue policy does.
+    await chain().empty();
+
+    expect((await run("reconcile")).stdout).toBe("Nothing is left.\n");
+    const dry = await run("reconcile", "--older-than", "0s");
+    expect(dry.stdout).toMatch(/ 1\.0 MB +\d s {2}input\/\S+\/lost ü\+%\.bin\n/);
+    expect(dry.stdout).toMatch(/\n2 payloads, 2\.1 MB, not announced: say --announce to do it\.\n$/);
+    const lines = linesOf((await run("reconcile", "--older-than", "0s", "--json")).stdout);
+    expect(lines.map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
+    expect(lines).toMatchObject([{ size: MIB, announced: false }, { announced: false }]);
+    expect(await chain().count(chain().queueUrl)).toBe(0);
+
+    expect((await run("reconcile", "--older-than", "1h", "--announce")).stdout).toBe("Nothing is left.\n");
+    const told = await run("reconcile", "--older-than", "0s", "--announce");
+    expect(told.stdout).toMatch(/\n2 payloads, 2\.1 MB, announced again\.\n$/);
+    expect(await chain().count(chain().queueUrl)).toBe(2);
+    expect((await consumed(2)).map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
+    expect([chain().keys(), await chain().count(chain().queueUrl)]).toEqual([[], 0]);
+    expect((await run("reconcile", "--older-than", "0s")).stdout).toBe("Nothing is left.\n");
+  });
+});

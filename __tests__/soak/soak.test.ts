@@ -1,0 +1,48 @@
+import { killConsumers, killProducers } from "../command/kills";
+import { MAX_PEAK_BYTES, sendLarge } from "../command/large";
+import { commandTools } from "../command/tools";
+
+/** How much of it: TWEEDLE_SOAK=short for CI. */
+const SIZES = {
+  full: { kills: 100, messages: 200, resumed: 10, bytes: 3 * 1024 ** 3 },
+  short: { kills: 15, messages: 40, resumed: 2, bytes: 256 * 1024 ** 2 },
+} as const;
+
+const asked = process.env["TWEEDLE_SOAK"] || "full";
+if (!(asked in SIZES)) throw new Error(`TWEEDLE_SOAK must be full or short, not ${asked}.`);
+const { kills, messages, resumed, bytes } = SIZES[asked as keyof typeof SIZES];
+jest.setTimeout(3_600_000);
+
+describe("kill -9", () => {
+  const tools = commandTools();
+
+  test(`${kills} times during ${messages} messages loses none`, async () => {
+    const figures = await killConsumers(tools, { kills, messages });
+    console.info(figures);
+    expect(figures).toMatchObject({ kills, messages, lost: 0 });
+  });
+
+  test(`of producers that resume ${resumed} files leads to one message for each`, async () => {
+    const figures = await killProducers(tools, { files: resumed });
+    console.info(figures);
+    expect(figures).toMatchObject({ lost: 0, messages: Array.from({ length: resumed }, () => 1) });
+    // One that was begun and not yet noted down has no parts. S3 drops it after a day.
+    expect(
+      tools
+        .chain()
+        .uploads()
+        .filter((parts) => parts > 0),
+    ).toEqual([]);
+  });
+});
+
+describe("a large file", () => {
+  const tools = commandTools();
+
+  test(`of ${bytes / 1024 ** 2} MiB is the same behind the queue, and takes less than 200 MB of memory`, async () => {
+    const { produce, consume } = await sendLarge(tools, bytes);
+    console.info({ produce, consume });
+    for (const { peakMB } of [produce, consume]) expect(peakMB * 1e6).toBeLessThan(MAX_PEAK_BYTES);
+    expect(tools.chain().keys()).toEqual([]);
+  });
+});
