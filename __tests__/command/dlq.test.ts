@@ -117,7 +117,6 @@ test("list says how often, how old, and whether the payload is there; show shows
   expect((await run("dlq", "list", "--limit", "2")).stdout).toContain(
     "These are the first 2; --limit shows more.\n",
   );
-  expect((await list()).length).toBe(3);
 });
 
 test("who may not list the bucket is told that nobody knows", async () => {
@@ -149,11 +148,10 @@ test("nothing of a letter reaches the terminal raw, and JSON loses nothing", asy
   expect((await run("dlq", "list")).code).toBe(0);
   const letters = await list();
   expect(letters).toHaveLength(3);
-  for (const { message_id } of letters) {
-    expect((await run("dlq", "show", message_id)).code).toBe(0);
-    const { body = "" } = JSON.parse((await run("dlq", "show", message_id, "--json")).stdout) as Letter;
-    expect(body.includes(EVIL) || body.includes(JSON.stringify(EVIL)) || body.includes("%1B")).toBe(true);
-  }
+  for (const { message_id } of letters) expect((await run("dlq", "show", message_id)).code).toBe(0);
+  const unreadable = letters.find(({ problem }) => problem === "The message is no JSON.");
+  const { stdout } = await run("dlq", "show", unreadable?.message_id ?? "", "--json");
+  expect(JSON.parse(stdout)).toMatchObject({ body: `${EVIL} no JSON` });
 });
 
 test("several letters go back by the beginnings of their ids; one that fits two does nothing", async () => {

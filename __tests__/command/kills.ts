@@ -151,14 +151,16 @@ export async function killProducers(
         "5MiB",
         "--multipart-threshold",
         "16MiB",
+        "--json",
       ]);
       // The first die early; later ones have the time to end, and some die at their very end.
       const killed = sleep(randomInt(150, 500 + attempt * 200)).then(() => child.kill("SIGKILL"));
-      const { code, signal, stderr } = await ended;
+      const { code, signal, stdout, stderr } = await ended;
       await killed;
       if (signal === null && code !== 0) throw new Error(stderr);
-      isDone = code === 0;
-      if (!isDone) kills += 1;
+      if (signal !== null) kills += 1;
+      // Once it has said so, it is sent, even if it is killed on its way out.
+      isDone = stdout.endsWith("\n");
     }
   }
   const out = join(folder, "resumed");
