@@ -5,8 +5,7 @@ import { parseXml, textOf, throwIfError } from "../http";
 import { mayHaveWorked, retrying } from "../retry";
 import { EXPIRES_IN, SignedRequest } from "../signed-request";
 import type { Context, Fields } from "./context";
-import type { Part } from "./parts";
-import { digestOf } from "./source";
+import type { HashedPart } from "./parts";
 
 /** An upload in parts that S3 knows. */
 export interface Upload {
@@ -51,9 +50,8 @@ export async function createUpload({ api, retry, signal }: Context, fields: Fiel
 export async function uploadPart(
   { api, progress, retry, signal }: Context,
   { key, uploadId }: Upload,
-  { number, source, start, end }: Part,
+  { number, source, start, end, checksum }: HashedPart,
 ): Promise<UploadedPart> {
-  const checksum = (await digestOf(source, start, end, signal)).toString("base64");
   const request = new SignedRequest(api.connections, async () => {
     const fields = {
       object_key: key,

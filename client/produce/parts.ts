@@ -9,7 +9,7 @@ import { LIMITS } from "../../functions/sign-url/limits";
 import { TweedleError } from "../errors";
 import { unlessAborted } from "../retry";
 import type { Layout } from "./layout";
-import { type Source, chunkSource, isSource, openFile } from "./source";
+import { type Source, chunkSource, digestOf, isSource, openFile } from "./source";
 
 /** Some bytes of a payload that go up as one part. */
 export interface Part {
@@ -19,6 +19,11 @@ export interface Part {
   /** Where in the source it begins and ends. */
   readonly start: number;
   readonly end: number;
+}
+
+export interface HashedPart extends Part {
+  /** SHA-256 in base64. */
+  readonly checksum: string;
 }
 
 /** Parts of a stream up to this size wait in memory, larger ones in a file, in bytes. */
@@ -31,6 +36,21 @@ export function* partsOf(source: Source, layout: Layout): Generator<Part> {
     const end = Math.min(start + layout.sizeOf(number), source.size);
     yield { number, source: { ...source, close: () => Promise.resolve() }, start, end };
     start = end;
+  }
+}
+
+/** Hashes parts one after the other, each when it is asked for: the first is not kept waiting by those after it. */
+export async function* hashed(
+  parts: AsyncIterable<Part> | Iterable<Part>,
+  signal?: AbortSignal,
+): AsyncGenerator<HashedPart> {
+  for await (const part of parts) {
+    const { source, start, end } = part;
+    const digest = await digestOf(source, start, end, signal).catch(async (error: unknown) => {
+      await source.close();
+      throw error;
+    });
+    yield { ...part, checksum: digest.toString("base64") };
   }
 }
 

@@ -12,7 +12,7 @@ import {
   listParts,
   uploadPart,
 } from "./multipart";
-import { type Part, partsOf } from "./parts";
+import { type HashedPart, type Part, hashed, partsOf } from "./parts";
 import { withWorkers } from "./pool";
 import { changedOr } from "./put-object";
 import { type FileSource, digestOf } from "./source";
@@ -122,10 +122,11 @@ async function uploadParts(
   const { progress, concurrency } = context;
   const byNumber = new Map(present.map((part) => [part.number, part]));
   const uploaded: UploadedPart[] = [];
-  const work = async (part: Part, signal: AbortSignal) => {
+  const work = async (part: HashedPart, signal: AbortSignal) => {
     try {
       const there = byNumber.get(part.number);
-      const isThere = there !== undefined && (await isSamePart(part, there, signal));
+      // Whether it is the one that the file has.
+      const isThere = there?.checksum === part.checksum && there.size === part.end - part.start;
       if (isThere) progress.add(there.size);
       uploaded.push(isThere ? there : await uploadPart({ ...context, signal }, begun, part));
       progress.partDone();
@@ -135,17 +136,9 @@ async function uploadParts(
       await part.source.close();
     }
   };
-  await withWorkers(concurrency, parts, work, context.signal);
+  // The pool takes one at a time: while this one is hashed, those before it are on their way.
+  await withWorkers(concurrency, hashed(parts, context.signal), work, context.signal);
   return uploaded.toSorted((a, b) => a.number - b.number);
-}
-
-/** Whether a part that S3 has is the one that the file has. */
-async function isSamePart(
-  { source, start, end }: Part,
-  { size, checksum }: UploadedPart,
-  signal: AbortSignal,
-) {
-  return size === end - start && checksum === (await digestOf(source, start, end, signal)).toString("base64");
 }
 
 const withLayout = (fields: Fields, layout: Layout) => ({
