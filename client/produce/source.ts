@@ -11,6 +11,8 @@ export interface Source {
   readonly size: number;
   /** Some of the bytes, the end not included. Reading fails where there are fewer. */
   readonly read: (start: number, end: number) => Readable;
+  /** The same, to be looked at only: a chunk is what it is until the next is asked for. */
+  readonly scan: (start: number, end: number) => AsyncIterable<Buffer> | Iterable<Buffer>;
   readonly close: () => Promise<void>;
 }
 
@@ -19,6 +21,7 @@ export function chunkSource(chunks: readonly Buffer[], size: number): Source {
   return {
     size,
     read: (start, end) => Readable.from(sliceChunks(chunks, start, end), { objectMode: false }),
+    scan: (start, end) => sliceChunks(chunks, start, end),
     close: () => Promise.resolve(),
   };
 }
@@ -69,7 +72,18 @@ function fileSource(path: string, handle: FileHandle, size: number, modifiedAt: 
     size,
     modifiedAt,
     read: (start, end) =>
-      Readable.from(readFile(handle, path, start, end), { objectMode: false, highWaterMark: READ_BYTES }),
+      Readable.from(
+        readFile(handle, path, start, end, (bytes) => Buffer.allocUnsafe(bytes)),
+        {
+          objectMode: false,
+          highWaterMark: READ_BYTES,
+        },
+      ),
+    // Memory that is new for each chunk would cost more than the hashing: the collector looks for what is free.
+    scan: (start, end) => {
+      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - start));
+      return readFile(handle, path, start, end, () => buffer);
+    },
     assertUnchanged: async () => {
       const now = await handle.stat();
       if (now.size !== size || now.mtimeMs !== modifiedAt) throw changed(path);
@@ -87,13 +101,14 @@ async function* readFile(
   path: string,
   start: number,
   end: number,
+  bufferOf: (bytes: number) => Buffer,
 ): AsyncGenerator<Buffer> {
   for (let position = start; position < end;) {
     const length = Math.min(READ_BYTES, end - position);
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, position);
+    const { bytesRead, buffer } = await handle.read(bufferOf(length), 0, length, position);
     if (bytesRead === 0) throw changed(path);
     position += bytesRead;
-    yield bytesRead === length ? buffer : buffer.subarray(0, bytesRead);
+    yield bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead);
   }
 }
 
@@ -105,7 +120,7 @@ export async function digestOf(
   signal?: AbortSignal,
 ): Promise<Buffer> {
   const hash = createHash("sha256");
-  for await (const chunk of source.read(start, end) as AsyncIterable<Buffer>) {
+  for await (const chunk of source.scan(start, end)) {
     if (signal?.aborted) break;
     hash.update(chunk);
   }
