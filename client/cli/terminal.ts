@@ -1,7 +1,7 @@
 import { formatBytes } from "../../stacks/format";
 import type { ProgressReport } from "../produce/progress";
 
-const BAR = 20;
+const BAR = 10;
 /** What takes less is over before anybody reads it, in milliseconds. */
 const PATIENCE_MS = 1000;
 const REFRESH_MS = 100;
@@ -35,7 +35,7 @@ export class ProgressLine {
   }
 }
 
-/** cat.mp4  ████████░░░░░░░░░░░░  41 %  882 MB of 2.1 GB  412 MB/s  3 s left  part 27 of 64 */
+/** cat.mp4  ████░░░░░░  41 %  882 MB of 2.1 GB  412 MB/s  3 s left  part 27 of 64 */
 export function progressText(
   what: string,
   { bytes, totalBytes, parts }: ProgressReport,
