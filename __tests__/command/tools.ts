@@ -19,10 +19,12 @@ import { temporaryFolder } from "../local/tools";
 export const ROOT = join(__dirname, "../..");
 
 const running = new Set<ChildProcess>();
+const chains = new Set<ChildProcess>();
 afterAll(async () => {
-  for (const child of running) {
+  for (const child of [...running].toReversed()) {
     const closed = once(child, "close");
-    child.kill("SIGKILL");
+    // A chain that is asked to end removes what it made.
+    child.kill(chains.has(child) ? "SIGTERM" : "SIGKILL");
     await closed;
   }
 });
@@ -113,6 +115,7 @@ export async function startChain(folder: string, data = join(folder, "data")): P
     cwd: ROOT,
     env: { CDKTF_OUTDIR: join(folder, "synthesized") },
   });
+  chains.add(child);
   const first = once(createInterface(child.stdout as NodeJS.ReadableStream), "line");
   const line = await Promise.race([first, ended]);
   if ("code" in line) throw new Error(`The chain did not start: ${line.stderr}`);
