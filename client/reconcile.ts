@@ -1,5 +1,6 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { encodeKey } from "./consume/contents";
 import { type StoredObject, listObjects } from "./objects";
 
 export interface ReconcileOptions {
@@ -56,7 +57,3 @@ export async function announce(
   });
   await sqs.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody }));
 }
-
-/** As S3 writes keys into its notifications: as a form would, but for the slashes. */
-export const encodeKey = (key: string): string =>
-  new URLSearchParams({ key }).toString().slice("key=".length).replaceAll("%2F", "/");

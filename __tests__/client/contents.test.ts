@@ -1,7 +1,6 @@
 import type { Message } from "@aws-sdk/client-sqs";
-import { contentsOf } from "../../client/consume/contents";
+import { contentsOf, encodeKey } from "../../client/consume/contents";
 import { TweedleError } from "../../client/errors";
-import { encodeKey } from "../../client/reconcile";
 
 const UUID = "6f1c2f6e-0a4b-4c1d-9e2f-0123456789ab";
 const keyOf = (name: string) => `input/${UUID}/${name}`;

@@ -98,6 +98,21 @@ test("--keep leaves the payload; what is announced again is the same file", asyn
   expect([filesIn(out), chain().keys()]).toEqual([[key.slice("input/".length)], []]);
 });
 
+test("two versions of one object are two files: each was announced, and none takes the other's place", async () => {
+  const out = newFolder();
+  const asked = await fetch(`${chain().env["TWEEDLE_API_URL"]}/putObject`, {
+    method: "POST",
+    body: JSON.stringify({ object_key: "twice.txt" }),
+  });
+  const { url } = (await asked.json()) as { url: string };
+  for (const body of ["one", "two"]) {
+    expect((await fetch(url, { method: "PUT", body })).status).toBe(200);
+    await consume("--out", out, "--max", "1", "--keep");
+  }
+  const contents = filesIn(out).map((name) => readFileSync(join(out, name), "utf8"));
+  expect(contents.toSorted()).toEqual(["one", "two"]);
+});
+
 test("--exec has the payload on its input, and the facts in its environment", async () => {
   const name = "a'$(touch hacked)`b`;c\".txt";
   const key = await produce(name, "payload", "--metadata", "a=1");

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { ACTIONS, fieldsOf, hasUrl } from "../../functions/sign-url/actions";
 import { createHandler } from "../../functions/sign-url/handler";
 import { isKey, isName, newKey } from "../../functions/sign-url/keys";
-import { encodeKey } from "../../local/s3/notifications";
+import { encodeKey } from "../../client/consume/contents";
 import { DIGEST, ENVIRONMENT, KEY, parse, signer } from "./tools";
 
 const ask = signer();

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { rmSync } from "node:fs";
+import { createReadStream, rmSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, extname, join, resolve } from "node:path";
@@ -54,31 +54,36 @@ export class Folder {
   /**
    * Writes a payload, and its name only once its bytes are on the disk.
    *
-   * @returns DIR/<UUID>/<name>
+   * @returns DIR/<UUID>/<name>; where another version of the object has that name already, one that tells them apart
    */
-  async save({ key, body }: Payload): Promise<string> {
-    const path = join(this.path, ...key.split("/").slice(1).map(fileName));
+  async save({ id, key, body }: Payload): Promise<string> {
+    const wanted = join(this.path, ...key.split("/").slice(1).map(fileName));
+    const digest = createHash("sha256");
     const partial = join(this.partial, partialName());
     const isOver = atExit(() => rmSync(partial, { force: true }));
     try {
       const file = await this.#create(partial);
       try {
-        for await (const chunk of body as AsyncIterable<Buffer>) await writeAll(file, chunk);
+        for await (const chunk of body as AsyncIterable<Buffer>) {
+          digest.update(chunk);
+          await writeAll(file, chunk);
+        }
         await file.sync();
       } finally {
         await file.close();
       }
-      await mkdir(dirname(path), { recursive: true });
+      await mkdir(dirname(wanted), { recursive: true });
+      const path = (await isOther(wanted, digest.digest())) ? `${wanted}.${digestOf(id)}` : wanted;
       await rename(partial, path);
       // A name is in its folder, which is a file, too, and has its name in another.
       for (let folder = dirname(path); folder !== this.path; folder = dirname(folder))
         await syncFolder(folder);
       await syncFolder(this.path);
+      return path;
     } finally {
       await rm(partial, { force: true });
       isOver();
     }
-    return path;
   }
 
   /** Leaves no folder of ours behind that is empty. */
@@ -97,6 +102,20 @@ export class Folder {
     }
   }
 }
+
+/** Whether a file is there that has other bytes: a producer may write over his own payload, and each is a message. */
+async function isOther(path: string, digest: Buffer): Promise<boolean> {
+  const hash = createHash("sha256");
+  try {
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) hash.update(chunk);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  return !hash.digest().equals(digest);
+}
+
+const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 8);
 
 /** Whether nobody writes to a file any more that is not whole. */
 async function isLeft(path: string, name: string): Promise<boolean> {
@@ -124,10 +143,9 @@ async function syncFolder(path: string): Promise<void> {
 function fileName(segment: string): string {
   if (Buffer.byteLength(segment) <= MAX_NAME_BYTES) return segment;
   const extension = extname(segment).slice(0, 16);
-  const digest = createHash("sha256").update(segment).digest("hex").slice(0, 8);
   // Cut within a character, it would end in one that stands for what is broken.
   const stem = new StringDecoder("utf8").write(Buffer.from(segment).subarray(0, MAX_NAME_BYTES - 60));
-  return `${stem}~${digest}${extension}`;
+  return `${stem}~${digestOf(segment)}${extension}`;
 }
 
 /** Whether a process is there, whoever's it is. */

@@ -155,6 +155,10 @@ function facts({ size, eTag, versionId, sequencer }: Json): Omit<Announcement, "
   };
 }
 
+/** A key as S3 writes it into a notification: as a form would, but for the slashes. */
+export const encodeKey = (key: string): string =>
+  new URLSearchParams({ key }).toString().slice("key=".length).replaceAll("%2F", "/");
+
 function decodeKey(encoded: string): string {
   try {
     return checkKey(decodeURIComponent(encoded.replaceAll("+", " ")));

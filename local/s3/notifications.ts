@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { encodeKey } from "../../client/consume/contents";
 import { type Policy, assertSupported, isAllowed } from "../iam";
 import type { CreatedObject } from "./s3";
 import type { BucketNotification, Stack, StackBucket, StackQueue } from "../stack/stack";
@@ -17,11 +18,6 @@ export function notificationsFor(
       key.endsWith(suffix) &&
       events.some((event) => matches(event, `s3:${eventName}`)),
   );
-}
-
-/** A key as S3 writes it into a notification: as a form would, but for the slashes. */
-export function encodeKey(key: string): string {
-  return new URLSearchParams({ key }).toString().slice("key=".length).replaceAll("%2F", "/");
 }
 
 let counter = 0;
