@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Layout } from "../../client/produce/layout";
 import { Pieces, nextPart, partsOf } from "../../client/produce/parts";
 import { withWorkers } from "../../client/produce/pool";

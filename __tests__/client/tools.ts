@@ -146,7 +146,7 @@ export class World {
   async clear(): Promise<void> {
     this.proxy.reset();
     const { bucketName: Bucket, queueUrl, deadLetterQueueUrl } = this.chain;
-    for (const url of [queueUrl, deadLetterQueueUrl]) await this.messages(url);
+    await Promise.all([this.messages(queueUrl), this.messages(deadLetterQueueUrl)]);
     await this.dropUploads();
     for (const Key of await this.objects()) await this.s3.send(new DeleteObjectCommand({ Bucket, Key }));
   }

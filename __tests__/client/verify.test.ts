@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { type Expected, checkFor, verified } from "../../client/consume/verify";
 import { compositeChecksum } from "../../client/produce/upload";
 import { Layout } from "../../client/produce/layout";
