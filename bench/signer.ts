@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildSync } from "esbuild";
 import { ROLES } from "../functions/sign-url/actions";
 import { bundleSigner } from "../stacks/signer";
 import { signature } from "./bare";
+import { usualBundle } from "./bundle";
 import type { Call } from "./call";
 import { type Comparison, type Goal, row } from "./table";
 import { medians, takeTurns } from "./turns";
@@ -34,12 +34,6 @@ const ENVIRONMENT = {
   // Lambda's Node is newer than ours may be: there the usual signer has nothing to warn of.
   AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
 };
-
-/** Bundles as esbuild does by default: its CommonJS, not the ES modules that our own bundle is made of. */
-function usualBundle(entry: string): string {
-  const options = { bundle: true, minify: true, write: false, platform: "node", target: "node22" } as const;
-  return buildSync({ entryPoints: [join(__dirname, entry)], ...options }).outputFiles[0]?.text ?? "";
-}
 
 /** @throws Error where S3 would refuse the URL: its signature is not the one that we make by hand */
 function checkUrl(name: string, { body }: Call): void {
