@@ -5,9 +5,10 @@ import { parseArgs } from "node:util";
 import { compareSigners } from "./signer";
 import { compareSynths } from "./synth";
 import { render } from "./table";
+import { compareTransfers } from "./transfer";
 
 /** npm run bench: how fast and small we are beside others, here and now. With --json, one document. */
-function main(): void {
+async function main(): Promise<void> {
   const { json } = parseArgs({ options: { json: { type: "boolean" } } }).values;
   const machine = {
     name: hostname(),
@@ -26,10 +27,12 @@ function main(): void {
     say(`\n${render(signer)}`);
     const synth = compareSynths(folder);
     say(`\n${render(synth)}`);
-    if (json) console.log(JSON.stringify({ machine, signer, synth }, null, 2));
+    const transfers = await compareTransfers(folder);
+    for (const transfer of transfers) say(`\n${render(transfer)}`);
+    if (json) console.log(JSON.stringify({ machine, signer, synth, transfers }, null, 2));
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-main();
+void main();
