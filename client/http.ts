@@ -100,9 +100,9 @@ function lengthOf(body: HttpRequest["body"]): Record<string, string> {
 export const networkError = (code: string, message: string): Error =>
   Object.assign(new Error(message), { code });
 
-/** Node calls a connection that ended in the middle by several names, the last where nobody was reading then. */
+/** Node calls a connection that ended in the middle by several names. */
 function asNetworkError(error: NodeJS.ErrnoException): Error {
-  return ["aborted", "socket hang up"].includes(error.message) || error.code === "ERR_STREAM_PREMATURE_CLOSE"
+  return error.message === "aborted" || error.message === "socket hang up"
     ? networkError("ECONNRESET", "The connection broke.")
     : error;
 }

@@ -355,6 +355,30 @@ test("what a handler does not read holds no connection", async () => {
   expect([handled.length, proxy.busy(), await left()]).toEqual([3, 0, NOTHING]);
 });
 
+test("many payloads at once warn of nothing, and each is handled while the others are", async () => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => void warnings.push(warning);
+  process.on("warning", warn);
+  const unhandled: unknown[] = [];
+  const reject = (reason: unknown) => void unhandled.push(reason);
+  process.on("unhandledRejection", reject);
+  const many = 14;
+  for (let index = 0; index < many; index += 1) await produce(world(), PAYLOAD);
+  let begun = 0;
+  const { told, handled, stop } = consume({
+    concurrency: many,
+    handler: async ({ body }: Payload) => {
+      begun += 1;
+      await until(() => begun === many);
+      return (await buffer(body)) as unknown as undefined;
+    },
+  });
+  await told("handled", many);
+  await stop();
+  expect([handled.length, warnings, unhandled, await left()]).toEqual([many, [], [], NOTHING]);
+  process.off("warning", warn).off("unhandledRejection", reject);
+});
+
 describe("stop", () => {
   test("waits for what is being handled", async () => {
     await produce(world(), PAYLOAD);

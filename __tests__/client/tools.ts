@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import {
   AbortMultipartUploadCommand,
@@ -60,6 +60,8 @@ export class World {
   }
 
   async stop(): Promise<void> {
+    // What is still being announced should find its queue.
+    await this.messages();
     for (const client of [this.sqs, this.faultySqs, this.s3]) client.destroy();
     await this.proxy.stop();
     await this.chain.stop();
@@ -165,6 +167,18 @@ export function setUp(stage = "dev"): () => World {
   beforeEach(() => world.clear());
   afterAll(() => world.stop());
   return () => world;
+}
+
+/** The files of parts that this process has open, as the kernel names them: those that are removed end in "(deleted)". */
+export function spooledParts(): string[] {
+  const links = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return "";
+    }
+  });
+  return links.filter((link) => link.includes("tweedle-part-"));
 }
 
 /** What S3 says of an object that was created. */
