@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { getMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import * as fc from "fast-check";
@@ -161,6 +162,8 @@ describe("workers", () => {
     const ended: unknown[] = [];
     const working = withWorkers(3, numbers, async (item, signal) => {
       begun.push(item);
+      // Each of them listens to it, however many there are.
+      expect(getMaxListeners(signal)).toBe(Infinity);
       if (item === 2) throw new Error("two");
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
       ended.push(item);

@@ -118,7 +118,7 @@ export class Consumer {
     });
     this.#ended.catch(() => undefined);
     // Every payload, request and pause listens to it.
-    setMaxListeners(0, this.#ending.signal);
+    setMaxListeners(Infinity, this.#ending.signal);
   }
 
   /**

@@ -272,7 +272,7 @@ async function* inRanges(
   const { budget } = context;
   const ended = new AbortController();
   const inner = { ...context, signal: AbortSignal.any([context.signal, ended.signal]) };
-  setMaxListeners(0, inner.signal);
+  setMaxListeners(Infinity, inner.signal);
   const coming: { readonly chunks: Promise<Buffer[]>; readonly borrowed: boolean }[] = [];
   let next = 0;
   try {

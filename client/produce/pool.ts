@@ -18,7 +18,7 @@ export async function withWorkers<T>(
   const failed = new AbortController();
   const signal = outer ? AbortSignal.any([outer, failed.signal]) : failed.signal;
   // Each request that is under way listens to it.
-  setMaxListeners(0, signal);
+  setMaxListeners(Infinity, signal);
   let turn: Promise<unknown> = Promise.resolve();
   // One at a time: the next piece of a stream begins where the last one ended.
   const next = (): Promise<IteratorResult<T>> => {

@@ -94,7 +94,7 @@ export class Producer {
     throwIfAborted(signal);
     const fields = fieldsOf(input, options);
     // One signal may end many payloads, and each listens to it.
-    if (signal) setMaxListeners(0, signal);
+    if (signal) setMaxListeners(Infinity, signal);
     try {
       return await this.#produce(input, fields, options);
     } catch (error) {
