@@ -22,7 +22,7 @@ async function main(): Promise<void> {
   const warmUs = ((performance.now() - warm) * 1000) / urls;
 
   const call: Call = { loadMs: loaded - start, firstMs: answered - loaded, warmUs, body };
-  console.log(JSON.stringify(call));
+  console.error(JSON.stringify(call));
 }
 
 void main();

@@ -40,6 +40,8 @@ export interface ChainEvents {
   announced: [CreatedObject, message: string];
   /** A function of the stack is done with messages. */
   consumed: [ConsumedBatch];
+  /** A function has written to its log. */
+  logged: [functionName: string, text: string];
 }
 
 export interface Chain {
@@ -119,6 +121,11 @@ async function startParts(
     const local = loadFunction({
       ...role.code,
       environment: environmentOf(role, region, { s3, sqs, apiOrigin }),
+      log: (text) => {
+        events.emit("logged", role.code.name, text);
+        // What went well is seen in the steps; what broke is for whoever runs this.
+        if (text.startsWith('{"level":"ERROR"')) process.stderr.write(text);
+      },
     });
     stops.push(local.stop);
     return local;

@@ -14,6 +14,8 @@ export interface FunctionCode {
   /** All of process.env that the function sees. */
   readonly environment: Readonly<Record<string, string>>;
   readonly timeoutSeconds: number;
+  /** Takes what the function writes to its stdout. @default this process's stderr */
+  readonly log?: (text: string) => void;
 }
 
 /** Calls a function with an event, as Lambda does. Rejects where the function throws or takes too long. */
@@ -28,11 +30,11 @@ export interface LocalFunction {
  *
  * @throws Error where the package lacks the handler
  */
-export function loadFunction({ zip, handler, environment, timeoutSeconds }: FunctionCode): LocalFunction {
+export function loadFunction({ timeoutSeconds, ...code }: FunctionCode): LocalFunction {
   const folder = mkdtempSync(join(tmpdir(), "tweedle-function-"));
   const stop = () => rmSync(folder, { recursive: true, force: true });
   try {
-    const invoke = loadHandler(folder, zip, handler, environment);
+    const invoke = loadHandler(folder, code);
     const timeout = () => new Error(`The function took longer than ${timeoutSeconds} s.`);
     return { invoke: (event) => withTimeout(invoke(event), timeoutSeconds * 1000, timeout()), stop };
   } catch (error) {
@@ -43,9 +45,7 @@ export function loadFunction({ zip, handler, environment, timeoutSeconds }: Func
 
 function loadHandler(
   folder: string,
-  zip: Uint8Array,
-  handler: string,
-  environment: Readonly<Record<string, string>>,
+  { zip, handler, environment, log }: Omit<FunctionCode, "timeoutSeconds">,
 ) {
   for (const [name, content] of Object.entries(unzipSync(zip))) writeFileSync(join(folder, name), content);
   const [file = "", name = ""] = handler.split(".");
@@ -64,8 +64,12 @@ function loadHandler(
     __filename: filename,
     __dirname: folder,
   };
+  const stdout = { write: log ?? ((text: string) => void stderr.write(text)) };
   // Its own `process`, so that functions with different environments live in one process.
-  const process = Object.create(globalThis.process, { env: { value: { ...environment } } });
+  const process = Object.create(globalThis.process, {
+    env: { value: { ...environment } },
+    stdout: { value: stdout },
+  });
   compileFunction(source, [...Object.keys(parameters), "process"], { filename })(
     ...Object.values(parameters),
     process,

@@ -55,9 +55,10 @@ export async function startServer(behaviours: readonly Behaviour[] = []) {
 
 export const CREDENTIALS = { accessKeyId: "ASIAEXAMPLE", secretAccessKey: "secret", sessionToken: "token" };
 
-/** A sender to such a server, and a function that asks it. It does not wait between attempts, but says how long. */
+/** A sender to such a server, a function that asks it, and its log. It does not wait between attempts, but says how long. */
 export function sender(origin: string, changes: Partial<SenderEnvironment> = {}, options: SqsOptions = {}) {
   const waits: number[] = [];
+  const lines: string[] = [];
   const handler = createHandler(
     {
       queueUrl: new URL("/123456789012/tweedle-test-queue", origin),
@@ -69,6 +70,7 @@ export function sender(origin: string, changes: Partial<SenderEnvironment> = {},
     {
       random: () => 0.5,
       wait: (milliseconds) => Promise.resolve(waits.push(milliseconds)),
+      log: (line) => lines.push(line),
       ...options,
     },
   );
@@ -77,7 +79,7 @@ export function sender(origin: string, changes: Partial<SenderEnvironment> = {},
     const answer = await handler({ httpMethod, resource, headers: {}, body: text, isBase64Encoded: false });
     return { status: answer.statusCode, headers: answer.headers, ...(JSON.parse(answer.body) as Answer) };
   };
-  return { ask, waits };
+  return { ask, waits, lines };
 }
 
 export interface Answer {

@@ -138,15 +138,15 @@ test("every name that is taken makes a key that is taken back, and that a notifi
   );
 });
 
-test("any event at all is answered, with 4xx or 5xx", async () => {
-  const log = jest.spyOn(console, "error").mockImplementation(() => {});
-  const handler = createHandler(ENVIRONMENT, { openApi: () => "{}" });
+test("any event at all is answered, with 4xx or 5xx, and logged in one line", async () => {
+  const lines: string[] = [];
+  const handler = createHandler(ENVIRONMENT, { openApi: () => "{}", log: (line) => lines.push(line) });
   await fc.assert(
     fc.asyncProperty(fc.anything(), async (event) => {
       const { statusCode } = await handler(event as never);
       expect(statusCode).toBeGreaterThanOrEqual(400);
+      expect(lines.splice(0)).toEqual([expect.stringMatching(/^\{.*\}\n$/)]);
     }),
     { numRuns: 1000 },
   );
-  log.mockRestore();
 });

@@ -325,8 +325,7 @@ describe("the signer refuses", () => {
     for (const [path, body] of edges) expect((await ask(path, body)).statusCode).toBe(200);
   });
 
-  test("our own fault with 500, which says nothing, and writes it to the log", async () => {
-    const log = jest.spyOn(console, "error").mockImplementation(() => {});
+  test("our own fault with 500, which says nothing", async () => {
     const broken = createHandler(ENVIRONMENT, {
       openApi: () => {
         throw new Error("tweedle-test-content is broken");
@@ -341,7 +340,5 @@ describe("the signer refuses", () => {
     });
     expect([answer.statusCode, parse(answer).error.code]).toEqual([500, "InternalError"]);
     expect(answer.body).not.toContain("broken");
-    expect(log).toHaveBeenCalledTimes(1);
-    log.mockRestore();
   });
 });

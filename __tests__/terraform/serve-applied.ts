@@ -108,6 +108,7 @@ async function loadApplied(
     zip,
     handler: Configuration.Handler,
     timeoutSeconds: Configuration.Timeout,
+    log: () => {},
     environment: {
       ...Configuration.Environment.Variables,
       // Lambda's own, and where S3 and SQS are.

@@ -3,7 +3,8 @@ import { type Action, type ActionName, hasUrl } from "../sign-url/actions";
 import { RequestError } from "../sign-url/errors";
 import { newKey } from "../sign-url/keys";
 import { LIMITS } from "../sign-url/limits";
-import { answerError, answerJson, answering, decodeBody } from "../sign-url/proxy";
+import type { Log } from "../sign-url/log";
+import { answerJson, answering, decodeBody } from "../sign-url/proxy";
 import { parseRequest } from "../sign-url/request";
 import type { SenderEnvironment } from "./environment";
 import { messageBytes, messageOf } from "./message";
@@ -28,16 +29,22 @@ const tooLarge = (message: string) => new RequestError(413, "EntityTooLarge", me
 /**
  * The sender: a Lambda handler behind API Gateway's proxy integration that puts a small payload on the queue, in the
  * message itself. API Gateway asks it for nothing but POST /sendMessage.
+ *
+ * @param options.log takes the line that is written for each request; by default none is
  */
-export function createHandler(environment: SenderEnvironment, options: SqsOptions = {}) {
+export function createHandler(
+  environment: SenderEnvironment,
+  { log = () => {}, ...options }: SqsOptions & { readonly log?: Log } = {},
+) {
   const send = createSqs(environment, options);
   // Whom the stage lets in is API Gateway's to say: here every producer is served.
   const rules = { roles: ["producer"], maxObjectBytes: environment.maxObjectBytes } as const;
 
-  return answering(async (event) => {
+  return answering(async (event, asked) => {
     if (event.httpMethod !== "POST" || event.resource !== `/${ACTION}`) {
-      return answerError(404, "NoSuchRoute", `There is nothing here but POST /${ACTION}.`);
+      throw new RequestError(404, "NoSuchRoute", `There is nothing here but POST /${ACTION}.`);
     }
+    asked.action = ACTION;
     const request = parseRequest(ACTION, decodeBody(event), rules, isOwn);
     const {
       object_key: name,
@@ -46,6 +53,7 @@ export function createHandler(environment: SenderEnvironment, options: SqsOption
       checksum_sha256: declared,
       ...fields
     } = request.fields as unknown as Fields;
+    asked.name = name;
     const payload = Buffer.from(body, "base64");
     const { maxObjectBytes } = environment;
     if (maxObjectBytes !== undefined && payload.length > maxObjectBytes) {
@@ -76,5 +84,5 @@ export function createHandler(environment: SenderEnvironment, options: SqsOption
     }
     const message_id = await send(messageOf(announcement, body));
     return answerJson(200, { action: ACTION, object_key: announcement.object_key, message_id });
-  });
+  }, log);
 }

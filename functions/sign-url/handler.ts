@@ -1,11 +1,13 @@
 import type { APIGatewayProxyResult } from "aws-lambda";
 import { ACTIONS, type UrlAction, hasUrl } from "./actions";
 import type { Environment } from "./environment";
+import { RequestError } from "./errors";
 import type { FieldValue } from "./fields";
-import { newKey } from "./keys";
+import { nameOf, newKey } from "./keys";
 import { LIMITS } from "./limits";
+import type { Asked, Log } from "./log";
 import { Presigner, type S3Request } from "./presigner";
-import { type ProxyEvent, answer, answerError, answerJson, answering, decodeBody } from "./proxy";
+import { type ProxyEvent, answer, answerJson, answering, decodeBody } from "./proxy";
 import { type CheckedRequest, parseRequest } from "./request";
 
 /** Whether a caller that accepts these media types would rather have the bare URL than JSON. */
@@ -60,18 +62,30 @@ function toS3Requests({ action, fields }: CheckedRequest<UrlAction>, key: string
  *
  * @param options.openApi reads the API's description, for GET /openapi.json
  * @param options.clock when it is now; only tests give another
+ * @param options.log takes the line that is written for each request; by default none is
  */
 export function createHandler(
   environment: Environment,
-  { openApi, clock = () => new Date() }: { openApi: () => string; clock?: () => Date },
+  {
+    openApi,
+    clock = () => new Date(),
+    log = () => {},
+  }: { openApi: () => string; clock?: () => Date; log?: Log },
 ) {
   const presigner = new Presigner(environment);
 
-  async function sign(event: ProxyEvent, pathAction: string | undefined): Promise<APIGatewayProxyResult> {
+  async function sign(
+    event: ProxyEvent,
+    pathAction: string | undefined,
+    asked: Asked,
+  ): Promise<APIGatewayProxyResult> {
+    asked.action = pathAction;
     const request = parseRequest(pathAction, decodeBody(event), environment, hasUrl);
     const { name, action, fields } = request;
     const given = fields["object_key"] as string;
     const key = action.newKey ? newKey(given, fields["client_token"] as string | undefined) : given;
+    asked.action = name;
+    asked.name = nameOf(key);
     const expiresIn = (fields["expires_in"] as number | undefined) ?? LIMITS.defaultExpirySeconds;
     // A signature's date has whole seconds.
     const signedAt = Math.floor(clock().getTime() / 1000) * 1000;
@@ -97,24 +111,24 @@ export function createHandler(
     });
   }
 
-  async function route(event: ProxyEvent): Promise<APIGatewayProxyResult> {
+  async function route(event: ProxyEvent, asked: Asked): Promise<APIGatewayProxyResult> {
     const path = event.resource;
     const action = path.slice(1);
     const method =
       path === "/openapi.json" ? "GET" : path === "/" || Object.hasOwn(ACTIONS, action) ? "POST" : undefined;
     if (!method) {
-      return answerError(
+      throw new RequestError(
         404,
         "NoSuchRoute",
         "There is nothing here. The API: POST /, POST /<action>, GET /openapi.json.",
       );
     }
     if (event.httpMethod !== method) {
-      return answerError(405, "MethodNotAllowed", `${path} takes ${method}.`, { allow: method });
+      throw new RequestError(405, "MethodNotAllowed", `${path} takes ${method}.`, { allow: method });
     }
     if (method === "GET") return answer(200, "application/json", openApi());
-    return await sign(event, action === "" ? undefined : action);
+    return await sign(event, action || undefined, asked);
   }
 
-  return answering(route);
+  return answering(route, log);
 }

@@ -28,7 +28,7 @@ export function isName(name: unknown): name is string {
 
 /** Whether this is a whole key that {@link newKey} may have made. */
 export function isKey(key: unknown): key is string {
-  return typeof key === "string" && CAPABILITY.test(key) && isName(key.slice(CAPABILITY_BYTES));
+  return typeof key === "string" && CAPABILITY.test(key) && isName(nameOf(key));
 }
 
 /**
@@ -40,3 +40,6 @@ export function isKey(key: unknown): key is string {
 export function newKey(name: string, token: string = randomUUID()): string {
   return `${KEY_PREFIX}${token}/${name}`;
 }
+
+/** The name part of a key, which says nothing of how to reach the payload. */
+export const nameOf = (key: string): string => key.slice(CAPABILITY_BYTES);

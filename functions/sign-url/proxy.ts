@@ -1,11 +1,12 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { RequestError } from "./errors";
+import { type Asked, type Log, requestLine } from "./log";
 
 /** What of a proxy event the functions read. Nothing that they sign or send comes from a header. */
 export type ProxyEvent = Pick<
   APIGatewayProxyEvent,
   "httpMethod" | "resource" | "headers" | "body" | "isBase64Encoded"
->;
+> & { readonly requestContext?: { readonly requestId: string } };
 
 export type ProxyHandler = (event: ProxyEvent) => Promise<APIGatewayProxyResult>;
 
@@ -29,9 +30,6 @@ export const answer = (
 export const answerJson = (statusCode: number, body: object, headers = {}) =>
   answer(statusCode, "application/json", JSON.stringify(body), headers);
 
-export const answerError = (statusCode: number, code: string, message: string, headers = {}) =>
-  answerJson(statusCode, { error: { code, message } }, headers);
-
 /** @throws RequestError where a body in base64 is no UTF-8 */
 export function decodeBody({ body, isBase64Encoded }: ProxyEvent): string {
   if (!isBase64Encoded) return body ?? "";
@@ -42,20 +40,39 @@ export function decodeBody({ body, isBase64Encoded }: ProxyEvent): string {
   }
 }
 
+/** What a caller is told of a fault of ours. */
+const FAULT = {
+  status: 500,
+  code: "InternalError",
+  message: "Something broke on our side. Try again.",
+  headers: {},
+};
+
 /**
- * Makes a handler that never throws: a caller's mistake is answered with 4xx, our own with a 500 that says nothing,
- * its stack in the log.
+ * Makes a handler that never throws, and that logs a line for each request: a caller's mistake is answered with 4xx,
+ * our own with a 500 that says nothing, its stack in the log.
+ *
+ * @param handle answers a request, or throws, and notes what it was asked
  */
 export const answering =
-  (handle: ProxyHandler): ProxyHandler =>
+  (handle: (event: ProxyEvent, asked: Asked) => Promise<APIGatewayProxyResult>, log: Log): ProxyHandler =>
   async (event) => {
+    const start = performance.now();
+    const asked: Asked = {};
+    let result: APIGatewayProxyResult;
+    let refused: string | undefined;
+    let fault: unknown;
     try {
-      return await handle(event);
+      result = await handle(event, asked);
     } catch (error) {
-      if (error instanceof RequestError) {
-        return answerError(error.status, error.code, error.message);
-      }
-      console.error(error);
-      return answerError(500, "InternalError", "Something broke on our side. Try again.");
+      const ours = !(error instanceof RequestError);
+      const { status, code, message, headers } = ours ? FAULT : error;
+      if (ours) fault = error;
+      refused = code;
+      result = answerJson(status, { error: { code, message } }, headers);
     }
+    const milliseconds = performance.now() - start;
+    const requestId = event?.requestContext?.requestId;
+    log(requestLine(requestId, asked, result.statusCode, refused, milliseconds, fault));
+    return result;
   };

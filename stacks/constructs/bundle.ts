@@ -18,6 +18,8 @@ export interface BundleOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Packages that others stand in for, as esbuild's option of the same name. @default none */
   readonly alias?: Readonly<Record<string, string>>;
+  /** Packages that are left out, as esbuild's option of the same name. @default none */
+  readonly external?: readonly string[];
 }
 
 const ROOT = join(__dirname, "../..");
@@ -28,7 +30,7 @@ const ROOT = join(__dirname, "../..");
  *
  * @param entry the function's file, relative to the repository: functions/sign-url/index.ts
  */
-export function bundle(entry: string, { files = {}, alias = {} }: BundleOptions = {}): Bundle {
+export function bundle(entry: string, { files = {}, alias = {}, external = [] }: BundleOptions = {}): Bundle {
   const { outputFiles } = buildSync({
     absWorkingDir: ROOT,
     entryPoints: [entry],
@@ -42,6 +44,7 @@ export function bundle(entry: string, { files = {}, alias = {} }: BundleOptions 
     // The ES modules of the SDK's packages: from the CommonJS ones nothing can be shaken off.
     mainFields: ["module", "main"],
     alias: { ...alias },
+    external: [...external],
     logLevel: "warning",
   });
   const code = outputFiles[0]?.text ?? "";
