@@ -36,6 +36,7 @@ export const STAGES: readonly StageConfig[] = [
     throttlingRateLimit: 500,
     throttlingBurstLimit: 1000,
     reservedConcurrentExecutions: 100,
+    alarmTopic: true,
   },
 ];
 

@@ -23,3 +23,9 @@ export const executeApiArn = ({ accountId, region }: Place, apiId: string, metho
   `arn:aws:execute-api:${region}:${accountId}:${apiId}/${method}`;
 export const trailArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:cloudtrail:${region}:${accountId}:trail/${name}`;
+export const topicArn = ({ accountId, region }: Place, name: string) =>
+  `arn:aws:sns:${region}:${accountId}:${name}`;
+export const alarmArn = ({ accountId, region }: Place, name: string) =>
+  `arn:aws:cloudwatch:${region}:${accountId}:alarm:${name}`;
+/** The account itself: whom its IAM policies let in. */
+export const rootArn = ({ accountId }: Place) => `arn:aws:iam::${accountId}:root`;

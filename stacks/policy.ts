@@ -3,7 +3,8 @@ import { ACTIONS, type ActionName, type Role, hasUrl } from "../functions/sign-u
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { LIMITS } from "../functions/sign-url/limits";
 
-type Condition = Record<string, Record<string, string | string[]>>;
+/** What must hold, by operator and condition key. */
+export type Condition = Record<string, Record<string, string | string[]>>;
 
 /** One statement of an IAM policy, in IAM's own words. */
 export interface Statement {

@@ -4,8 +4,11 @@ import { VARIABLES } from "../functions/send-message/environment";
 import type { ActionName } from "../functions/sign-url/actions";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { queueArn, queueUrl } from "./arns";
+import { AlarmTopic } from "./constructs/alarm-topic";
+import { Alarms } from "./constructs/alarms";
 import { bundle } from "./constructs/bundle";
 import { BundledFunction } from "./constructs/bundled-function";
+import { Dashboard } from "./constructs/dashboard";
 import { Queue } from "./constructs/queue";
 import { Trail } from "./constructs/trail";
 import { type Statement, consumeStatement, policyJson, sendStatement } from "./policy";
@@ -39,6 +42,7 @@ export class ProducerConsumerStack extends UploadFormStack {
       prefix: KEY_PREFIX,
     });
     this.refuseShortRetention();
+    const alarmTopic = this.watch();
 
     const outputs = {
       queue_url: this.queue.queue.url,
@@ -48,6 +52,7 @@ export class ProducerConsumerStack extends UploadFormStack {
       trail_arn: this.trail.trail.arn,
       consumer_policy_json: policyJson(this.consumerStatements()),
       operator_policy_json: policyJson(this.operatorStatements()),
+      ...(alarmTopic && { alarm_topic_arn: alarmTopic.topic.arn }),
     };
     for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });
   }
@@ -82,6 +87,34 @@ export class ProducerConsumerStack extends UploadFormStack {
           `${this.payloadExpirationDays}: a message may name its payload for that long, in the queue and redriven.`,
       );
     }
+  }
+
+  /**
+   * Makes the alarms and the dashboard.
+   *
+   * @returns where alarms are told, if the stage has it
+   */
+  private watch(): AlarmTopic | undefined {
+    const namePrefix = this.name("alarm");
+    const { alarmTopic, alarmEmail } = this.config;
+    const topic = alarmTopic
+      ? new AlarmTopic(this, "alarm-topic", {
+          topicName: this.name("alarms"),
+          place: this.place,
+          alarmNamePrefix: namePrefix,
+          email: alarmEmail,
+        })
+      : undefined;
+    const functions = [...new Set([...Object.values(this.signers), ...Object.values(this.actionFunctions)])];
+    const watched = { queue: this.queue, api: this.api, functions };
+    new Alarms(this, "alarms", { ...watched, namePrefix, topic });
+    new Dashboard(this, "dashboard", {
+      ...watched,
+      dashboardName: this.name("dashboard"),
+      place: this.place,
+      bucket: this.bucket,
+    });
+    return topic;
   }
 
   /** Least privilege for a consumer that is not a function of this stack. */

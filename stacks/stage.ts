@@ -30,6 +30,16 @@ export interface StageConfig {
    */
   readonly reservedConcurrentExecutions?: number;
   /**
+   * Whether the stage has a topic that its alarms are told on.
+   * @default false: they are seen in CloudWatch
+   */
+  readonly alarmTopic?: boolean;
+  /**
+   * Who gets them by e-mail. AWS asks him first.
+   * @default nobody; the topic takes further subscriptions
+   */
+  readonly alarmEmail?: string;
+  /**
    * How long a payload is kept, in days. It must outlive every message that can name it.
    * @default 30
    */
@@ -53,12 +63,14 @@ export class ConfigurationError extends Error {
 const text = (value: unknown, pattern: RegExp) => typeof value === "string" && pattern.test(value);
 const whole = (value: unknown, maximum: number) =>
   typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= maximum;
-const wholeOrNone = (value: unknown, maximum: number) => value === undefined || whole(value, maximum);
+const orNone = (fit: (value: unknown) => boolean) => (value: unknown) => value === undefined || fit(value);
+
+type Rule = readonly [fit: (value: unknown) => boolean, mustBe: string];
+
+const FLAG: Rule = [orNone((value) => typeof value === "boolean"), "true or false, or left out"];
 
 /** Each property: whether it is fit, and what it must be. */
-const RULES: Readonly<
-  Record<keyof StageConfig, readonly [fit: (value: unknown) => boolean, mustBe: string]>
-> = {
+const RULES: Readonly<Record<keyof StageConfig, Rule>> = {
   stage: [
     (value) => text(value, /^[a-z][a-z0-9]{1,11}$/),
     "2 to 12 lower-case letters and digits, a letter first",
@@ -70,7 +82,7 @@ const RULES: Readonly<
   ],
   consumerAuthorization: [(value) => text(value, /^(NONE|AWS_IAM)$/), "NONE or AWS_IAM"],
   maxObjectBytes: [
-    (value) => wholeOrNone(value, LIMITS.objectBytes),
+    orNone((value) => whole(value, LIMITS.objectBytes)),
     `a whole number of bytes from 1 to ${LIMITS.objectBytes}, or left out`,
   ],
   // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -83,23 +95,33 @@ const RULES: Readonly<
     "a whole number from 1 to 5000, what an account has",
   ],
   reservedConcurrentExecutions: [
-    (value) => wholeOrNone(value, 100_000),
+    orNone((value) => whole(value, 100_000)),
     "a whole number from 1 to 100000, or left out",
   ],
+  alarmTopic: FLAG,
+  alarmEmail: [
+    orNone((value) => text(value, /^[^\s@]+@[^\s@]+\.[^\s@]+$/)),
+    "an e-mail address, or left out",
+  ],
   payloadExpirationDays: [
-    (value) => wholeOrNone(value, 36_500),
+    orNone((value) => whole(value, 36_500)),
     "a whole number of days from 1 to 36500, or left out",
   ],
-  forceDestroy: [
-    (value) => [undefined, true, false].includes(value as undefined),
-    "true or false, or left out",
-  ],
+  forceDestroy: FLAG,
 };
+
+/** What properties that are fit by themselves must be together: where it does not hold, why. */
+const TOGETHER: readonly (readonly [fit: (config: StageConfig) => boolean, sentence: string])[] = [
+  [
+    ({ alarmEmail, alarmTopic = false }) => alarmEmail === undefined || alarmTopic,
+    "alarmEmail needs alarmTopic: true, since the topic is what sends it.",
+  ],
+];
 
 const show = (value: unknown) => (typeof value === "number" ? String(value) : JSON.stringify(value));
 
 /**
- * @throws ConfigurationError that names the property, what was given and what is allowed
+ * @throws ConfigurationError that names the property, what was given and what is allowed, or what does not go together
  */
 export function validateStage(config: StageConfig): void {
   const unknown = Object.keys(config).find((property) => !Object.hasOwn(RULES, property));
@@ -115,6 +137,9 @@ export function validateStage(config: StageConfig): void {
         `Stage "${config.stage}": ${property} must be ${mustBe}, not ${show(value)}.`,
       );
     }
+  }
+  for (const [fit, sentence] of TOGETHER) {
+    if (!fit(config)) throw new ConfigurationError(`Stage "${config.stage}": ${sentence}`);
   }
 }
 

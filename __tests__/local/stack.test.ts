@@ -46,9 +46,9 @@ const MISTAKES: [what: string, change: (stack: Stack) => void, says: RegExp][] =
   [
     "a resource that it does not know",
     (stack) => {
-      stack.resource["aws_sns_topic"] = { topic: { name: "x" } };
+      stack.resource["aws_dynamodb_table"] = { table: { name: "x" } };
     },
-    /does not know aws_sns_topic/,
+    /does not know aws_dynamodb_table/,
   ],
   [
     "a setting that it does not know",

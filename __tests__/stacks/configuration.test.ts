@@ -36,6 +36,8 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
   const RATE = "a whole number from 1 to 10000, what an account has";
   const BURST = "a whole number from 1 to 5000, what an account has";
   const RESERVED = "a whole number from 1 to 100000, or left out";
+  const FLAG = "true or false, or left out";
+  const EMAIL = "an e-mail address, or left out";
   const DAYS = "a whole number of days from 1 to 36500, or left out";
 
   it.each<[keyof StageConfig, unknown, string]>([
@@ -46,7 +48,7 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
     ["throttlingRateLimit", undefined, RATE],
     ["throttlingRateLimit", Number.NaN, RATE],
     ["throttlingBurstLimit", undefined, BURST],
-    ["forceDestroy", "false", "true or false, or left out"],
+    ["forceDestroy", "false", FLAG],
     ["stage", "d", STAGE],
     ["stage", "thirteenchars", STAGE],
     ["stage", "Dev", STAGE],
@@ -85,6 +87,10 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
     ["reservedConcurrentExecutions", 0, RESERVED],
     ["reservedConcurrentExecutions", -1, RESERVED],
     ["reservedConcurrentExecutions", 1.5, RESERVED],
+    ["alarmTopic", "yes", FLAG],
+    ["alarmEmail", "", EMAIL],
+    ["alarmEmail", "alice", EMAIL],
+    ["alarmEmail", "alice@example.com bob@example.com", EMAIL],
     ["payloadExpirationDays", 0, DAYS],
     ["payloadExpirationDays", 29.5, DAYS],
     ["payloadExpirationDays", 36_501, DAYS],
@@ -92,6 +98,19 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
     const config = configOf(property, value);
     const sentence = `Stage "${config.stage}": ${property} must be ${mustBe}, not ${typeof value === "number" ? value : JSON.stringify(value)}.`;
     expect(() => validateStage(config)).toThrow(new ConfigurationError(sentence));
+  });
+});
+
+describe("Properties that do not go together are refused with a sentence that says why:", () => {
+  it.each<[Partial<StageConfig>, string]>([
+    [
+      { alarmEmail: "alice@example.com" },
+      "alarmEmail needs alarmTopic: true, since the topic is what sends it.",
+    ],
+  ])("%j", (properties, sentence) => {
+    expect(() => validateStage({ ...FIT, ...properties })).toThrow(
+      new ConfigurationError(`Stage "dev": ${sentence}`),
+    );
   });
 });
 

@@ -99,9 +99,12 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       aws_api_gateway_rest_api: 1,
       aws_api_gateway_stage: 1,
       aws_cloudtrail: 1,
+      aws_cloudwatch_dashboard: 1,
       aws_cloudwatch_log_group: consumersSign ? 3 : 2,
+      aws_cloudwatch_metric_alarm: consumersSign ? 10 : 8,
       aws_iam_role: consumersSign ? 3 : 2,
       aws_iam_role_policy: consumersSign ? 6 : 4,
+      ...(config.alarmTopic && { aws_kms_alias: 1, aws_kms_key: 1, aws_sns_topic: 1 }),
       aws_lambda_function: consumersSign ? 3 : 2,
       aws_lambda_permission: 12,
       aws_s3_bucket: 3,
@@ -134,6 +137,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
 
     it("has these outputs", () => {
       expect(Object.keys(stack.outputs).toSorted()).toEqual([
+        ...(config.alarmTopic ? ["alarm_topic_arn"] : []),
         "api_url",
         "bucket_name",
         "consumer_policy_json",
@@ -161,8 +165,9 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
         .flatMap(([name, value]) => (name.endsWith("policy") && typeof value === "string" ? [value] : []));
       expect(policies.filter((policy) => policy.includes("${"))).toEqual([]);
       const documents = policies.filter((policy) => policy.includes('"Statement"'));
-      // The roles may be assumed, and do something; buckets and queues have one each.
-      expect(documents).toHaveLength(consumersSign ? 3 + 6 + 3 + 2 : 2 + 4 + 3 + 2);
+      // The roles may be assumed, and do something; buckets, queues, the topic and its key have one each.
+      const topic = config.alarmTopic ? 2 : 0;
+      expect(documents).toHaveLength(consumersSign ? 3 + 6 + 3 + 2 + topic : 2 + 4 + 3 + 2);
       for (const document of documents) {
         expect(JSON.parse(document)).toHaveProperty("Version", "2012-10-17");
         const sids = statements(document).map(({ Sid }) => Sid);

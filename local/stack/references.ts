@@ -1,9 +1,12 @@
-import { type Place, bucketArn, functionArn, queueArn } from "../../stacks/arns";
+import { type Place, bucketArn, functionArn, queueArn, topicArn } from "../../stacks/arns";
 
 type Json = Record<string, unknown>;
 
 /** The id of the API where there is no API Gateway. */
 export const LOCAL_API_ID = "local";
+
+/** The id of every key where there is no KMS. */
+const LOCAL_KEY_ID = "local";
 
 /** What the API's own origin would be at AWS; the chain puts the gateway's in its place. */
 export const API_ORIGIN = /https:\/\/local\.execute-api\.[^/]*/g;
@@ -21,6 +24,11 @@ const ATTRIBUTES: Readonly<Record<string, (settings: Json, place: Place) => Json
   aws_iam_role: ({ name }, { accountId }) => ({ id: name, arn: `arn:aws:iam::${accountId}:role/${name}` }),
   aws_sqs_queue: ({ name }, place) => ({ id: name, arn: queueArn(place, String(name)) }),
   aws_lambda_function: ({ function_name }, place) => ({ arn: functionArn(place, String(function_name)) }),
+  aws_sns_topic: ({ name }, place) => ({ arn: topicArn(place, String(name)) }),
+  aws_kms_key: (_, { region, accountId }) => ({
+    key_id: LOCAL_KEY_ID,
+    arn: `arn:aws:kms:${region}:${accountId}:key/${LOCAL_KEY_ID}`,
+  }),
   aws_api_gateway_rest_api: (_, { region, accountId }) => ({
     id: LOCAL_API_ID,
     execution_arn: `arn:aws:execute-api:${region}:${accountId}:${LOCAL_API_ID}`,

@@ -36,7 +36,9 @@ export interface QueueProps {
 export class Queue extends Construct {
   readonly queue: SqsQueue;
   readonly deadLetterQueue: SqsQueue;
+  readonly queueName: string;
   readonly arn: string;
+  readonly deadLetterName: string;
   readonly deadLetterArn: string;
   readonly visibilityTimeoutSeconds: number;
   readonly messageRetentionSeconds: number;
@@ -54,14 +56,15 @@ export class Queue extends Construct {
         `Queue ${queueName}: maxReceiveCount must be from 5 to 10, not ${maxReceiveCount}.`,
       );
     }
-    const deadLetterName = `${queueName}-dead-letter`;
+    this.queueName = queueName;
+    this.deadLetterName = `${queueName}-dead-letter`;
     this.arn = queueArn(place, queueName);
-    this.deadLetterArn = queueArn(place, deadLetterName);
+    this.deadLetterArn = queueArn(place, this.deadLetterName);
 
     const common = { sqsManagedSseEnabled: true, receiveWaitTimeSeconds: 20 };
     this.deadLetterQueue = new SqsQueue(this, "dead-letter-queue", {
       ...common,
-      name: deadLetterName,
+      name: this.deadLetterName,
       messageRetentionSeconds: this.deadLetterRetentionSeconds,
       redriveAllowPolicy: JSON.stringify({ redrivePermission: "byQueue", sourceQueueArns: [this.arn] }),
       policy: policyJson([denyPlainHttp(this.deadLetterArn)]),

@@ -111,12 +111,16 @@ export class UrlApi extends Construct {
   readonly restApi: ApiGatewayRestApi;
   readonly stage: ApiGatewayStage;
   readonly url: string;
+  readonly apiName: string;
+  readonly stageName: string;
   /** The names of the actions that this API has. */
-  readonly #actions: readonly string[];
+  readonly actions: readonly string[];
 
   constructor(scope: Construct, id: string, props: UrlApiProps) {
     super(scope, id);
     const { signers, actionFunctions } = props;
+    this.apiName = props.apiName;
+    this.stageName = props.stageName;
     const document = openApi(props.rules);
     const routes: Route[] = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => ({
@@ -125,7 +129,7 @@ export class UrlApi extends Construct {
         target: actionFunctions[path.slice(1)] ?? signers[ACTIONS[path.slice(1)]?.role ?? "producer"],
       })),
     );
-    this.#actions = Object.keys(ACTIONS).filter((action) => `/${action}` in document.paths);
+    this.actions = Object.keys(ACTIONS).filter((action) => `/${action}` in document.paths);
     const body = JSON.stringify(definition(document, routes, props.place));
 
     this.restApi = new ApiGatewayRestApi(this, "api", {
@@ -175,7 +179,7 @@ export class UrlApi extends Construct {
   /** Lets somebody ask for the actions of these roles where a stage makes their callers sign. */
   invokeStatement(roles: readonly Role[]): Statement {
     return this.invokeActionsStatement(
-      this.#actions.filter((action) => roles.includes(ACTIONS[action]?.role as Role)),
+      this.actions.filter((action) => roles.includes(ACTIONS[action]?.role as Role)),
     );
   }
 

@@ -1,0 +1,89 @@
+import { KmsAlias } from "@cdktf/provider-aws/lib/kms-alias";
+import { KmsKey } from "@cdktf/provider-aws/lib/kms-key";
+import { Construct } from "constructs";
+import { type Place, rootArn } from "../arns";
+import { type Condition, type Statement, policyJson } from "../policy";
+
+export interface EncryptionKeyProps {
+  /** Its alias, after "alias/". */
+  readonly keyName: string;
+  readonly description: string;
+  readonly place: Place;
+  /** The AWS services that use it themselves, and for what. */
+  readonly users: readonly KeyUser[];
+}
+
+export interface KeyUser {
+  /** Names the statement, within the key's policy. */
+  readonly id: string;
+  /** sns.amazonaws.com */
+  readonly service: string;
+  /** Whose business it must be. @default that of whoever the service lets use what is encrypted */
+  readonly condition?: Condition;
+}
+
+/** What is needed to encrypt, and to decrypt what others encrypted. */
+const ENCRYPT = ["kms:GenerateDataKey", "kms:Decrypt"];
+
+/**
+ * A key of the account's own, which AWS renews every year. People and roles may use it as far as IAM lets them, AWS's
+ * services only for what is theirs to do here.
+ *
+ * https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+ */
+export class EncryptionKey extends Construct {
+  readonly key: KmsKey;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: EncryptionKeyProps,
+  ) {
+    super(scope, id);
+    const { keyName, description, place, users } = props;
+    this.key = new KmsKey(this, "key", {
+      description,
+      enableKeyRotation: true,
+      // What is encrypted with a key is lost with it: 30 days, KMS's longest, are for thinking again.
+      deletionWindowInDays: 30,
+      policy: policyJson([
+        // Without it, nobody could ever change the key again. The policy is the key's own, so "*" is the key.
+        {
+          Sid: "LeaveItToIam",
+          Effect: "Allow",
+          Principal: { AWS: rootArn(place) },
+          Action: "kms:*",
+          Resource: "*",
+        },
+        ...users.map(({ id: user, service, condition }): Statement => ({
+          Sid: `${user}Use`,
+          Effect: "Allow",
+          Principal: { Service: service },
+          Action: ENCRYPT,
+          Resource: "*",
+          ...(condition && { Condition: condition }),
+        })),
+      ]),
+    });
+    new KmsAlias(this, "alias", { name: `alias/${keyName}`, targetKeyId: this.key.keyId });
+  }
+
+  /**
+   * Lets a role decrypt, or encrypt too, but only by way of a service: s3, sqs.
+   *
+   * https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+   */
+  useStatement(what: "decrypt" | "encrypt", services: readonly string[]): Statement {
+    return {
+      Sid: "UseKey",
+      Effect: "Allow",
+      Action: what === "decrypt" ? "kms:Decrypt" : ENCRYPT,
+      Resource: this.key.arn,
+      Condition: {
+        StringEquals: {
+          "kms:ViaService": services.map((service) => `${service}.${this.props.place.region}.amazonaws.com`),
+        },
+      },
+    };
+  }
+}
