@@ -7,7 +7,13 @@ import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { type GatewayStep, startGateway } from "./api-gateway/gateway";
 import { type Principal, assertSupported } from "./iam";
 import { loadFunction } from "./lambda";
-import { assertDeliverable, notificationsFor, objectCreatedMessage, testMessage } from "./s3/notifications";
+import {
+  assertDeliverable,
+  notificationsFor,
+  objectCreatedEvent,
+  objectCreatedMessage,
+  testMessage,
+} from "./s3/notifications";
 import { API_ORIGIN, LOCAL_API_ID } from "./stack/references";
 import { S3_CONDITION_KEYS } from "./s3/guard";
 import { type CreatedObject, type LocalS3, startS3 } from "./s3/s3";
@@ -73,7 +79,10 @@ export interface Chain {
 export async function start({ stack: folder, ports, dataDirectory }: ChainOptions): Promise<Chain> {
   const stack = readStack(folder);
   for (const { name, policies } of [...stack.buckets, ...stack.functions]) {
-    for (const policy of policies) assertSupported(policy, S3_CONDITION_KEYS, `A policy of ${name}`);
+    for (const policy of policies) {
+      // What a role may do with a key has no meaning where nothing is encrypted.
+      assertSupported(policy, [...S3_CONDITION_KEYS, "kms:ViaService"], `A policy of ${name}`);
+    }
   }
   for (const bucket of stack.buckets) assertDeliverable(stack, bucket);
   const stops: (() => unknown)[] = [];
@@ -163,7 +172,9 @@ async function startParts(
       allowed_origins: allowed_origins.map((origin) => origin.replace(API_ORIGIN, apiOrigin)),
     }));
     await s3.setCors(name, rules);
-    for (const { queueArn } of notifications) await sqs.send(queueArn, testMessage(name));
+    for (const { queueArn, ruleArn } of notifications) {
+      if (!ruleArn) await sqs.send(queueArn, testMessage(name));
+    }
   }
 
   const announceLeft = async () => {
@@ -186,12 +197,14 @@ async function startParts(
   };
 }
 
-/** Sends what S3 sends of a new object, to the queues that its bucket's notifications name. */
+/** Sends what S3, or EventBridge, sends of a new object, to the queues that its bucket's notifications name. */
 function announcer(stack: Stack, sqs: LocalSqs, events: EventEmitter<ChainEvents>) {
   return async (object: CreatedObject): Promise<void> => {
     const bucket = stack.buckets.find(({ name }) => name === object.bucket) as StackBucket;
-    for (const { id, queueArn } of notificationsFor(bucket, object)) {
-      const message = objectCreatedMessage(stack, bucket, object, id);
+    for (const { id, queueArn, ruleArn } of notificationsFor(bucket, object)) {
+      const message = ruleArn
+        ? objectCreatedEvent(stack, bucket, object)
+        : objectCreatedMessage(stack, bucket, object, id);
       await sqs.send(queueArn, message);
       events.emit("announced", object, message);
     }

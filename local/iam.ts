@@ -1,3 +1,5 @@
+import { BlockList, isIP } from "node:net";
+
 /** One statement of an IAM policy, as it stands in the stack's JSON. */
 export interface Statement {
   readonly Effect: "Allow" | "Deny";
@@ -42,6 +44,15 @@ type Test = (wanted: string, given: string) => boolean;
 
 const equals: Test = (wanted, given) => wanted === given;
 
+/** Whether an address is in a CIDR block. */
+function inBlock(block: string, address: string): boolean {
+  const family = (of: string) => (isIP(of) === 6 ? "ipv6" : "ipv4");
+  const [network = "", prefix = ""] = block.split("/");
+  const blocks = new BlockList();
+  blocks.addSubnet(network, Number(prefix), family(network));
+  return blocks.check(address, family(address));
+}
+
 /**
  * Condition operators. One that is not here stops the chain before it starts.
  *
@@ -58,10 +69,14 @@ const OPERATORS: Readonly<Record<string, Test>> = {
   NumericGreaterThan: (wanted, given) => Number(given) > Number(wanted),
 };
 
+/** Operators that hold where another does not. */
+const NEGATED: Readonly<Record<string, Test>> = { StringNotEquals: equals, NotIpAddress: inBlock };
+
 function holds(operator: string, wanted: readonly string[], given: string | undefined): boolean {
   if (operator === "Null") return wanted.includes(String(given === undefined));
   // Of a key that the request does not have, the negated operators say yes, all others no.
-  if (operator === "StringNotEquals") return given === undefined || !wanted.includes(given);
+  const negated = NEGATED[operator];
+  if (negated) return given === undefined || !wanted.some((value) => negated(value, given));
   const test = OPERATORS[operator] as Test;
   return given !== undefined && wanted.some((value) => test(value, given));
 }
@@ -121,7 +136,7 @@ export function assertSupported({ Statement }: Policy, keys: readonly string[], 
       if (!ACCOUNT.test(name)) refuse(`the principal ${name}`);
     }
     for (const [operator, conditions] of Object.entries(statement.Condition ?? {})) {
-      if (!(operator in OPERATORS) && operator !== "Null" && operator !== "StringNotEquals") {
+      if (!(operator in OPERATORS) && !(operator in NEGATED) && operator !== "Null") {
         refuse(`the condition operator ${operator}`);
       }
       for (const key of Object.keys(conditions)) if (!keys.includes(key)) refuse(`the condition key ${key}`);

@@ -27,5 +27,7 @@ export const topicArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:sns:${region}:${accountId}:${name}`;
 export const alarmArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:cloudwatch:${region}:${accountId}:alarm:${name}`;
+export const ruleArn = ({ accountId, region }: Place, name: string) =>
+  `arn:aws:events:${region}:${accountId}:rule/${name}`;
 /** The account itself: whom its IAM policies let in. */
 export const rootArn = ({ accountId }: Place) => `arn:aws:iam::${accountId}:root`;

@@ -4,7 +4,7 @@ import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { LIMITS } from "../functions/sign-url/limits";
 
 /** What must hold, by operator and condition key. */
-export type Condition = Record<string, Record<string, string | string[]>>;
+type Condition = Record<string, Record<string, string | string[]>>;
 
 /** One statement of an IAM policy, in IAM's own words. */
 export interface Statement {

@@ -9,7 +9,8 @@ import { Alarms } from "./constructs/alarms";
 import { bundle } from "./constructs/bundle";
 import { BundledFunction } from "./constructs/bundled-function";
 import { Dashboard } from "./constructs/dashboard";
-import { Queue } from "./constructs/queue";
+import type { KeyUser } from "./constructs/encryption-key";
+import { Queue, announcer } from "./constructs/queue";
 import { Trail } from "./constructs/trail";
 import { type Statement, consumeStatement, policyJson, sendStatement } from "./policy";
 import { ConfigurationError, type StageConfig } from "./stage";
@@ -40,6 +41,8 @@ export class ProducerConsumerStack extends UploadFormStack {
       place: this.place,
       source: this.bucket,
       prefix: KEY_PREFIX,
+      eventRuleName: this.eventRuleName,
+      key: this.key,
     });
     this.refuseShortRetention();
     const alarmTopic = this.watch();
@@ -61,6 +64,15 @@ export class ProducerConsumerStack extends UploadFormStack {
     return [...super.loggedBuckets, this.bucketName("trail")];
   }
 
+  /** Who sends to the queue, which is encrypted with the key, uses it. */
+  protected override get keyUsers(): readonly KeyUser[] {
+    return [...super.keyUsers, announcer(this.place, this.bucketName("content"), this.eventRuleName)];
+  }
+
+  private get eventRuleName(): string | undefined {
+    return this.config.eventBridge ? this.name("payloads") : undefined;
+  }
+
   /** What goes on the queue without the bucket is sent by a function of its own, which may do nothing else. */
   protected override createActionFunctions(): Readonly<Partial<Record<ActionName, BundledFunction>>> {
     const { environment, ...common } = this.openFunctionProps;
@@ -75,6 +87,7 @@ export class ProducerConsumerStack extends UploadFormStack {
     sender.grant("send-messages", [
       sendStatement(queueArn(this.place, this.name("queue")), this.place.accountId),
     ]);
+    if (this.key) sender.grant("use-key", [this.key.useStatement("encrypt", ["sqs"])]);
     return { sendMessage: sender };
   }
 
@@ -121,6 +134,7 @@ export class ProducerConsumerStack extends UploadFormStack {
   private consumerStatements(): Statement[] {
     return [
       consumeStatement(this.queue.arn),
+      ...(this.key ? [this.key.useStatement("decrypt", ["sqs"])] : []),
       ...(this.config.consumerAuthorization === "AWS_IAM" ? [this.api.invokeStatement(["consumer"])] : []),
     ];
   }
@@ -158,6 +172,7 @@ export class ProducerConsumerStack extends UploadFormStack {
         Resource: this.bucket.arn,
         Condition: { StringLike: { "s3:prefix": `${KEY_PREFIX}*` } },
       },
+      ...(this.key ? [this.key.useStatement("encrypt", ["sqs"])] : []),
       ...(this.config.consumerAuthorization === "AWS_IAM"
         ? [this.api.invokeActionsStatement(["deleteObject"])]
         : []),

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { ACTIONS } from "../functions/sign-url/actions";
 import { CONTENT_LENGTH } from "../functions/sign-url/fields";
 import { LIMITS } from "../functions/sign-url/limits";
@@ -16,6 +17,16 @@ export interface StageConfig {
    */
   readonly consumerAuthorization: "NONE" | "AWS_IAM";
   /**
+   * Whether producers sign theirs, for the routes that `producer_policy_json` lists.
+   * @default "NONE": anybody may put a payload
+   */
+  readonly producerAuthorization?: "NONE" | "AWS_IAM";
+  /**
+   * Names of producers: each gets an API key, to send as x-api-key, and a throttle of its own.
+   * @default none: producers need no key
+   */
+  readonly producerApiKeys?: readonly string[];
+  /**
    * The largest object that a producer may announce, in bytes. With it, a producer must say the exact length.
    * @default what S3 allows, about 50 TB, and the length may be left out
    */
@@ -29,6 +40,46 @@ export interface StageConfig {
    * @default none reserved: a new account has none to give
    */
   readonly reservedConcurrentExecutions?: number;
+  /**
+   * Requests that one address may make to the API in 5 minutes, before AWS WAF tells it 429.
+   * @default no WAF
+   */
+  readonly wafRateLimit?: number;
+  /**
+   * Whether the API logs its requests, and its own errors. The region needs an aws_api_gateway_account, which is no stage's.
+   * @default false
+   */
+  readonly apiLogs?: boolean;
+  /**
+   * Whether payloads and messages are encrypted with a key of the account's own.
+   * @default false: with keys of S3 and SQS
+   */
+  readonly customerManagedKey?: boolean;
+  /**
+   * Whether the bucket refuses to write over a payload; producers then have to say if_none_match.
+   * @default false: whoever knows a key may write over its payload
+   */
+  readonly denyOverwrites?: boolean;
+  /**
+   * CIDR blocks from which payloads may be put and fetched, beside {@link sourceVpces}.
+   * @default from anywhere
+   */
+  readonly sourceIps?: readonly string[];
+  /**
+   * VPC endpoints through which payloads may be put and fetched, beside {@link sourceIps}.
+   * @default from anywhere
+   */
+  readonly sourceVpces?: readonly string[];
+  /**
+   * Whether EventBridge announces payloads, in place of S3 itself.
+   * @default false
+   */
+  readonly eventBridge?: boolean;
+  /**
+   * The ARN of a policy that bounds what every role of the stage may do.
+   * @default none
+   */
+  readonly permissionsBoundary?: string;
   /**
    * Whether the stage has a topic that its alarms are told on.
    * @default false: they are seen in CloudWatch
@@ -65,6 +116,15 @@ const whole = (value: unknown, maximum: number) =>
   typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= maximum;
 const orNone = (fit: (value: unknown) => boolean) => (value: unknown) => value === undefined || fit(value);
 
+const list = (value: unknown, fit: (item: unknown) => boolean) =>
+  Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(fit);
+
+function isCidr(value: unknown): boolean {
+  const [address = "", prefix = "", ...rest] = String(value).split("/");
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return rest.length === 0 && /^\d+$/.test(prefix) && Number(prefix) <= bits;
+}
+
 type Rule = readonly [fit: (value: unknown) => boolean, mustBe: string];
 
 const FLAG: Rule = [orNone((value) => typeof value === "boolean"), "true or false, or left out"];
@@ -79,6 +139,11 @@ const RULES: Readonly<Record<keyof StageConfig, Rule>> = {
   region: [
     (value) => text(value, /^(?!cn-|us-gov-|[a-z]{2}-iso)[a-z]{2}(-[a-z]+)+-\d$/),
     "a region of the commercial partition, such as eu-central-1",
+  ],
+  producerAuthorization: [orNone((value) => text(value, /^(NONE|AWS_IAM)$/)), "NONE or AWS_IAM, or left out"],
+  producerApiKeys: [
+    orNone((value) => list(value, (name) => text(name, /^[a-z][a-z0-9-]{0,31}$/))),
+    "a list of different names of lower-case letters, digits and hyphens, or left out",
   ],
   consumerAuthorization: [(value) => text(value, /^(NONE|AWS_IAM)$/), "NONE or AWS_IAM"],
   maxObjectBytes: [
@@ -98,6 +163,27 @@ const RULES: Readonly<Record<keyof StageConfig, Rule>> = {
     orNone((value) => whole(value, 100_000)),
     "a whole number from 1 to 100000, or left out",
   ],
+  // https://docs.aws.amazon.com/waf/latest/APIReference/API_RateBasedStatement.html
+  wafRateLimit: [
+    orNone((value) => whole(value, 2_000_000_000) && Number(value) >= 10),
+    "a whole number from 10 to 2000000000, or left out",
+  ],
+  apiLogs: FLAG,
+  customerManagedKey: FLAG,
+  denyOverwrites: FLAG,
+  sourceIps: [
+    orNone((value) => list(value, isCidr)),
+    "a list of different CIDR blocks, such as 203.0.113.0/24, or left out",
+  ],
+  sourceVpces: [
+    orNone((value) => list(value, (id) => text(id, /^vpce-[0-9a-f]{8,17}$/))),
+    "a list of different VPC endpoints, such as vpce-1a2b3c4d, or left out",
+  ],
+  eventBridge: FLAG,
+  permissionsBoundary: [
+    orNone((value) => text(value, /^arn:aws:iam::(aws|\d{12}):policy\/[\w+=,.@/-]+$/)),
+    "the ARN of an IAM policy, or left out",
+  ],
   alarmTopic: FLAG,
   alarmEmail: [
     orNone((value) => text(value, /^[^\s@]+@[^\s@]+\.[^\s@]+$/)),
@@ -112,6 +198,16 @@ const RULES: Readonly<Record<keyof StageConfig, Rule>> = {
 
 /** What properties that are fit by themselves must be together: where it does not hold, why. */
 const TOGETHER: readonly (readonly [fit: (config: StageConfig) => boolean, sentence: string])[] = [
+  [
+    ({ producerAuthorization = "NONE", producerApiKeys }) =>
+      producerAuthorization === "NONE" || producerApiKeys === undefined,
+    "producerApiKeys needs producerAuthorization NONE, since who signs is known already.",
+  ],
+  [
+    ({ accountId, permissionsBoundary = "arn:aws:iam::aws:" }) =>
+      ["aws", accountId].includes(permissionsBoundary.split(":")[4] ?? ""),
+    "permissionsBoundary must be a policy of the stage's own account, or of AWS.",
+  ],
   [
     ({ alarmEmail, alarmTopic = false }) => alarmEmail === undefined || alarmTopic,
     "alarmEmail needs alarmTopic: true, since the topic is what sends it.",

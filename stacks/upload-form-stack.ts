@@ -1,19 +1,27 @@
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
-import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
-import type { Construct } from "constructs";
+import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
+import { Aspects, S3Backend, TerraformOutput, TerraformStack } from "cdktf";
+import type { Construct, IConstruct } from "constructs";
 import { ACTIONS, ROLES, type Role, hasUrl } from "../functions/sign-url/actions";
 import { VARIABLES } from "../functions/sign-url/environment";
+import { KEY_PREFIX } from "../functions/sign-url/keys";
+import type { Security } from "../functions/sign-url/openapi";
 import { type Place, bucketArn } from "./arns";
 import { AccessLogBucket } from "./constructs/access-log-bucket";
+import { ApiKeys } from "./constructs/api-keys";
 import { BundledFunction } from "./constructs/bundled-function";
+import { EncryptionKey, type KeyUser } from "./constructs/encryption-key";
 import { PrivateBucket } from "./constructs/private-bucket";
 import { UrlApi } from "./constructs/url-api";
-import { MAX_SIGNATURE_AGE, type Statement, signerStatements } from "./policy";
+import { WebAcl } from "./constructs/web-acl";
+import { MAX_SIGNATURE_AGE, type Statement, policyJson, signerStatements } from "./policy";
 import { bundleSigner } from "./signer";
 import { type StageConfig, validateStage } from "./stage";
 
 /** The AWS provider's versions that a stage works with. The types prove the newest, the real apply the oldest. */
 const PROVIDER = { source: "hashicorp/aws", version: ">= 5.100.0, < 7.0.0" };
+
+type Deny = Pick<Statement, "Principal"> & { readonly Effect: "Deny" };
 
 /**
  * Uploads without credentials: an API that answers pre-signed URLs, the function that signs them, and the bucket
@@ -25,7 +33,9 @@ export class UploadFormStack extends TerraformStack {
   /** Where the other buckets' access logs go. */
   readonly accessLogs: AccessLogBucket;
   readonly api: UrlApi;
-  /** The function that signs for each role: one for both, unless consumers sign their requests. */
+  /** What payloads are encrypted with, where the stage has a key of its own. */
+  readonly key: EncryptionKey | undefined;
+  /** The function that signs for each role: one for both, where the callers of both are let in alike. */
   readonly signers: Readonly<Record<Role, BundledFunction>>;
   /** The function of each action that has no URL, by the action's name. */
   readonly actionFunctions: Readonly<Record<string, BundledFunction>>;
@@ -48,6 +58,14 @@ export class UploadFormStack extends TerraformStack {
       sources: this.loggedBuckets,
       forceDestroy,
     });
+    this.key = config.customerManagedKey
+      ? new EncryptionKey(this, "key", {
+          keyName: this.name("key"),
+          description: "Payloads, and the messages that announce or carry them.",
+          place: this.place,
+          users: this.keyUsers,
+        })
+      : undefined;
     this.actionFunctions = this.createActionFunctions();
     this.signers = this.createSigners();
     this.api = new UrlApi(this, "api", {
@@ -57,6 +75,7 @@ export class UploadFormStack extends TerraformStack {
       signers: this.signers,
       actionFunctions: this.actionFunctions,
       rules: this.apiRules,
+      logs: config.apiLogs,
       throttlingRateLimit: config.throttlingRateLimit,
       throttlingBurstLimit: config.throttlingBurstLimit,
     });
@@ -67,10 +86,13 @@ export class UploadFormStack extends TerraformStack {
       noncurrentDays: this.payloadExpirationDays,
       forceDestroy,
       accessLogs: this.accessLogs,
+      key: this.key,
       statements: this.contentStatements(),
       corsRules: [this.formCorsRule()],
     });
 
+    this.guardApi();
+    this.boundRoles();
     new TerraformOutput(this, "api_url", { value: this.api.url });
     new TerraformOutput(this, "bucket_name", { value: this.bucket.bucket.id });
   }
@@ -91,6 +113,14 @@ export class UploadFormStack extends TerraformStack {
    */
   protected get loggedBuckets(): readonly string[] {
     return [this.bucketName("content")];
+  }
+
+  /**
+   * The AWS services that use the stage's key by themselves: here none. It is asked while this constructor runs, as
+   * {@link loggedBuckets} is.
+   */
+  protected get keyUsers(): readonly KeyUser[] {
+    return [];
   }
 
   /**
@@ -118,9 +148,57 @@ export class UploadFormStack extends TerraformStack {
   }
 
   private get apiRules() {
-    const roles: readonly Role[] = this.config.consumerAuthorization === "NONE" ? ROLES : ["producer"];
+    const { producerAuthorization, producerApiKeys, consumerAuthorization, maxObjectBytes } = this.config;
+    const sigv4 = (authorization: string | undefined) =>
+      authorization === "AWS_IAM" ? ("sigv4" as const) : undefined;
+    const security: Readonly<Record<Role, Security>> = {
+      producer: producerApiKeys ? "api_key" : sigv4(producerAuthorization),
+      consumer: sigv4(consumerAuthorization),
+    };
+    // Even where both sign: who may ask POST / could ask it for everything that it serves.
+    const roles: readonly Role[] = (security.producer ?? security.consumer) ? ["producer"] : ROLES;
     const withoutUrl = Object.keys(this.actionFunctions);
-    return { roles, maxObjectBytes: this.config.maxObjectBytes, withoutUrl };
+    const { denyOverwrites = false } = this.config;
+    return { roles, security, maxObjectBytes, denyOverwrites, withoutUrl };
+  }
+
+  /** What the stage's API has before it, or asks for, beside what its definition says. */
+  private guardApi(): void {
+    const { wafRateLimit, producerApiKeys, throttlingRateLimit, throttlingBurstLimit } = this.config;
+    if (wafRateLimit !== undefined) {
+      new WebAcl(this, "web-acl", {
+        webAclName: this.name("web-acl"),
+        api: this.api,
+        rateLimit: wafRateLimit,
+      });
+    }
+    if (producerApiKeys) {
+      const { keys } = new ApiKeys(this, "api-keys", {
+        planName: this.name("producers"),
+        api: this.api,
+        holders: producerApiKeys,
+        throttlingRateLimit,
+        throttlingBurstLimit,
+      });
+      const ids = Object.fromEntries(Object.entries(keys).map(([holder, { id }]) => [holder, id]));
+      new TerraformOutput(this, "producer_api_key_ids", { value: ids });
+    }
+    if (this.config.producerAuthorization === "AWS_IAM") {
+      const actions = this.api.actions.filter((action) => ACTIONS[action]?.role === "producer");
+      const policy = policyJson([this.api.invokeActionsStatement(["", ...actions])]);
+      new TerraformOutput(this, "producer_policy_json", { value: policy });
+    }
+  }
+
+  /** Roles that a stack adds later are bound too. */
+  private boundRoles(): void {
+    const { permissionsBoundary } = this.config;
+    if (permissionsBoundary === undefined) return;
+    Aspects.of(this).add({
+      visit(node: IConstruct) {
+        if (node instanceof IamRole) node.permissionsBoundary = permissionsBoundary;
+      },
+    });
   }
 
   private configureTerraform(): void {
@@ -143,11 +221,12 @@ export class UploadFormStack extends TerraformStack {
 
   /**
    * Functions are grouped by who may call them, so that no role holds what its callers may not ask for: one signer
-   * where everybody may call everything, two where consumers sign.
+   * where everybody may call everything, otherwise two.
    */
   private createSigners(): Record<Role, BundledFunction> {
     const { environment, ...common } = this.openFunctionProps;
-    const code = bundleSigner(this.apiRules);
+    const rules = this.apiRules;
+    const code = bundleSigner(rules);
     const create = (id: string, roles: readonly Role[]) => {
       const signer = new BundledFunction(this, id, {
         ...common,
@@ -156,6 +235,7 @@ export class UploadFormStack extends TerraformStack {
         environment: {
           [VARIABLES.bucketName]: this.bucketName("content"),
           [VARIABLES.roles]: roles.join(","),
+          ...(rules.denyOverwrites && { [VARIABLES.denyOverwrites]: "true" }),
           ...environment,
         },
       });
@@ -163,9 +243,12 @@ export class UploadFormStack extends TerraformStack {
         "sign-urls",
         signerStatements(roles, bucketArn(this.bucketName("content")), this.place.accountId),
       );
+      // S3 decrypts what a multipart upload has so far: who puts needs both.
+      const use = roles.includes("producer") ? "encrypt" : "decrypt";
+      if (this.key) signer.grant("use-key", [this.key.useStatement(use, ["s3"])]);
       return signer;
     };
-    if (this.config.consumerAuthorization === "NONE") {
+    if (rules.roles.includes("consumer")) {
       const signer = create("signer", ROLES);
       return { producer: signer, consumer: signer };
     }
@@ -192,6 +275,47 @@ export class UploadFormStack extends TerraformStack {
         Action: "s3:PutObject",
         Resource: `${bucket}/*`,
         Condition: { StringNotEquals: { "aws:PrincipalAccount": this.place.accountId } },
+      },
+      ...this.overwriteStatements(deny, `${bucket}/${KEY_PREFIX}*`),
+      ...this.fenceStatements(deny, `${bucket}/${KEY_PREFIX}*`),
+    ];
+  }
+
+  /**
+   * An upload in parts begins, and goes on, without the condition: its completion has it.
+   *
+   * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+   */
+  private overwriteStatements(deny: Deny, Resource: string): Statement[] {
+    if (!this.config.denyOverwrites) return [];
+    const Condition = {
+      Null: { "s3:if-none-match": "true" },
+      Bool: { "s3:ObjectCreationOperation": "true" },
+    };
+    return [{ ...deny, Sid: "DenyOverwrites", Action: "s3:PutObject", Resource, Condition }];
+  }
+
+  /**
+   * Payloads only, and only what URLs are for: Terraform and an operator reach the bucket from anywhere. A request through
+   * an endpoint has no public address, and one from outside no endpoint: it is refused that has neither of those listed.
+   *
+   * https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_data-perimeters.html
+   */
+  private fenceStatements(deny: Deny, Resource: string): Statement[] {
+    const { sourceIps, sourceVpces } = this.config;
+    if (!sourceIps && !sourceVpces) return [];
+    const urls = Object.values(ACTIONS).filter(hasUrl);
+    return [
+      {
+        ...deny,
+        Sid: "DenyOtherNetworks",
+        Action: [...new Set(urls.flatMap(({ iamActions }) => iamActions))],
+        Resource,
+        Condition: {
+          ...(sourceIps && { NotIpAddress: { "aws:SourceIp": [...sourceIps] } }),
+          ...(sourceVpces && { StringNotEquals: { "aws:SourceVpce": [...sourceVpces] } }),
+          Bool: { "aws:ViaAWSService": "false" },
+        },
       },
     ];
   }

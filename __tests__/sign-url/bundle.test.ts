@@ -54,6 +54,7 @@ describe("the signer's environment", () => {
       readEnvironment({
         ...VARIABLES,
         MAX_OBJECT_BYTES: "1000",
+        DENY_OVERWRITES: "true",
         AWS_SESSION_TOKEN: "t",
         AWS_ENDPOINT_URL_S3: "http://127.0.0.1:4601",
       }),
@@ -63,6 +64,7 @@ describe("the signer's environment", () => {
       credentials: { accessKeyId: "a", secretAccessKey: "s", sessionToken: "t" },
       roles: ["producer", "consumer"],
       maxObjectBytes: 1000,
+      denyOverwrites: true,
       endpoint: new URL("http://127.0.0.1:4601"),
     });
   });

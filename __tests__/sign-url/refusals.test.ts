@@ -325,6 +325,24 @@ describe("the signer refuses", () => {
     for (const [path, body] of edges) expect((await ask(path, body)).statusCode).toBe(200);
   });
 
+  test("a URL that could write over a payload, where the bucket takes new ones only", async () => {
+    const strict = signer({ denyOverwrites: true });
+    const upload = { object_key: KEY, upload_id: "u" };
+    for (const [path, body] of [
+      ["/putObject", { object_key: "a" }],
+      ["/completeMultipartUpload", upload],
+    ] as const) {
+      const refused = await strict(path, body);
+      expect([refused.statusCode, parse(refused).error]).toEqual([
+        400,
+        { code: "MissingField", message: `${path.slice(1)} needs if_none_match: "*".` },
+      ]);
+      expect((await strict(path, { ...body, if_none_match: "*" })).statusCode).toBe(200);
+    }
+    expect((await strict("/createMultipartUpload", { object_key: "a" })).statusCode).toBe(200);
+    expect((await strict("/uploadPart", { ...upload, part_numbers: [1] })).statusCode).toBe(200);
+  });
+
   test("our own fault with 500, which says nothing", async () => {
     const broken = createHandler(ENVIRONMENT, {
       openApi: () => {

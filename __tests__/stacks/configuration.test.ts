@@ -37,6 +37,11 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
   const BURST = "a whole number from 1 to 5000, what an account has";
   const RESERVED = "a whole number from 1 to 100000, or left out";
   const FLAG = "true or false, or left out";
+  const NAMES = "a list of different names of lower-case letters, digits and hyphens, or left out";
+  const WAF = "a whole number from 10 to 2000000000, or left out";
+  const CIDRS = "a list of different CIDR blocks, such as 203.0.113.0/24, or left out";
+  const VPCES = "a list of different VPC endpoints, such as vpce-1a2b3c4d, or left out";
+  const POLICY = "the ARN of an IAM policy, or left out";
   const EMAIL = "an e-mail address, or left out";
   const DAYS = "a whole number of days from 1 to 36500, or left out";
 
@@ -87,6 +92,31 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
     ["reservedConcurrentExecutions", 0, RESERVED],
     ["reservedConcurrentExecutions", -1, RESERVED],
     ["reservedConcurrentExecutions", 1.5, RESERVED],
+    ["producerAuthorization", "API_KEY", "NONE or AWS_IAM, or left out"],
+    ["producerApiKeys", [], NAMES],
+    ["producerApiKeys", "shop", NAMES],
+    ["producerApiKeys", ["shop", "shop"], NAMES],
+    ["producerApiKeys", ["Shop"], NAMES],
+    ["producerApiKeys", [""], NAMES],
+    ["wafRateLimit", 9, WAF],
+    ["wafRateLimit", 10.5, WAF],
+    ["wafRateLimit", 2_000_000_001, WAF],
+    ["apiLogs", 1, FLAG],
+    ["customerManagedKey", "alias/key", FLAG],
+    ["denyOverwrites", null, FLAG],
+    ["sourceIps", [], CIDRS],
+    ["sourceIps", "203.0.113.0/24", CIDRS],
+    ["sourceIps", ["203.0.113.0"], CIDRS],
+    ["sourceIps", ["203.0.113.0/33"], CIDRS],
+    ["sourceIps", ["203.0.113.0/"], CIDRS],
+    ["sourceIps", ["203.0.113.0/24/1"], CIDRS],
+    ["sourceIps", ["2001:db8::/129"], CIDRS],
+    ["sourceIps", ["example.com/24"], CIDRS],
+    ["sourceVpces", ["vpc-1a2b3c4d"], VPCES],
+    ["sourceVpces", [], VPCES],
+    ["eventBridge", "true", FLAG],
+    ["permissionsBoundary", "boundary", POLICY],
+    ["permissionsBoundary", "arn:aws:iam::123456789012:role/boundary", POLICY],
     ["alarmTopic", "yes", FLAG],
     ["alarmEmail", "", EMAIL],
     ["alarmEmail", "alice", EMAIL],
@@ -106,6 +136,14 @@ describe("Properties that do not go together are refused with a sentence that sa
     [
       { alarmEmail: "alice@example.com" },
       "alarmEmail needs alarmTopic: true, since the topic is what sends it.",
+    ],
+    [
+      { producerAuthorization: "AWS_IAM", producerApiKeys: ["shop"] },
+      "producerApiKeys needs producerAuthorization NONE, since who signs is known already.",
+    ],
+    [
+      { permissionsBoundary: "arn:aws:iam::210987654321:policy/boundary" },
+      "permissionsBoundary must be a policy of the stage's own account, or of AWS.",
     ],
   ])("%j", (properties, sentence) => {
     expect(() => validateStage({ ...FIT, ...properties })).toThrow(
@@ -137,6 +175,15 @@ describe("A stage's value at its limit is taken:", () => {
     ["throttlingBurstLimit", 1],
     ["throttlingBurstLimit", 5_000],
     ["reservedConcurrentExecutions", 1],
+    ["producerAuthorization", "NONE"],
+    ["producerApiKeys", ["shop", "mail-2"]],
+    ["wafRateLimit", 10],
+    ["wafRateLimit", 2_000_000_000],
+    ["sourceIps", ["0.0.0.0/0", "203.0.113.7/32", "2001:db8::/128"]],
+    ["sourceVpces", ["vpce-1a2b3c4d", "vpce-0123456789abcdef0"]],
+    ["permissionsBoundary", "arn:aws:iam::123456789012:policy/team/boundary"],
+    ["permissionsBoundary", "arn:aws:iam::aws:policy/PowerUserAccess"],
+    ["alarmEmail", undefined],
     ["payloadExpirationDays", 36_500],
   ])("%s %j", (property, value) => {
     expect(() => validateStage(configOf(property, value))).not.toThrow();

@@ -44,7 +44,9 @@ export function statements(policy: string): readonly Statement[] {
   const [, expression] = /^\$\{jsonencode\((.*)\)\}$/.exec(policy) ?? [];
   if (expression === undefined && policy.includes("${"))
     throw new Error(`A reference in plain JSON: ${policy}`);
-  const document = JSON.parse(expression?.replaceAll('" = ', '": ') ?? policy) as Policy;
+  // A reference that is a whole value has no quotes.
+  const json = expression?.replaceAll('" = ', '": ').replace(/: (aws_\w+\.[\w-]+\.\w+)/g, ': "${$1}"');
+  const document = JSON.parse(json ?? policy) as Policy;
   if (document.Version !== "2012-10-17") throw new Error(`Not a policy's version: ${policy}`);
   return document.Statement;
 }

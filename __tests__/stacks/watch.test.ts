@@ -33,7 +33,7 @@ function metricOf([namespace = "", metricName = "", ...rest]: readonly (string |
   return { namespace: namespace as string, metricName: metricName as string, dimensions };
 }
 
-describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config }) => {
+describe.each(STAGES)("The stage $stage", ({ stage, region, ...config }) => {
   const stack = new SynthesizedStack(outdir, `producer-consumer-${stage}`);
   const alarms = stack.ofType("aws_cloudwatch_metric_alarm");
   const dashboard = stack.only("aws_cloudwatch_dashboard");

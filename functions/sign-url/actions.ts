@@ -187,13 +187,21 @@ export function actionsOf(roles: readonly Role[]): string[] {
 
 /**
  * An action's fields on a stage. A stage that caps objects requires the length, since a length that is not
- * signed is not bound.
+ * signed is not bound; one that denies overwrites requires the condition, without which S3 would refuse the URL.
  *
  * @param maxObjectBytes the stage's cap; undefined for none
  */
-export function fieldsOf(action: Action, maxObjectBytes?: number): Readonly<Record<string, Field>> {
-  const declared = action.fields["content_length"];
-  if (!declared || maxObjectBytes === undefined) return action.fields;
-  const maximum = Math.min(maxObjectBytes, declared.schema["maximum"] as number);
-  return { ...action.fields, content_length: { ...declared, ...length(maximum), required: true } };
+export function fieldsOf(
+  { fields }: Action,
+  maxObjectBytes?: number,
+  denyOverwrites = false,
+): Readonly<Record<string, Field>> {
+  const { content_length: declared, if_none_match: condition } = fields;
+  const maximum =
+    maxObjectBytes && declared && Math.min(maxObjectBytes, declared.schema["maximum"] as number);
+  return {
+    ...fields,
+    ...(maximum && { content_length: { ...declared, ...length(maximum), required: true } }),
+    ...(denyOverwrites && condition && { if_none_match: { ...condition, required: true } }),
+  };
 }

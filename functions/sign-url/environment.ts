@@ -15,6 +15,8 @@ export interface Environment extends CommonEnvironment {
   readonly bucketName: string;
   /** The roles whose actions this function serves. Of another role's callers the stage asks a signature. */
   readonly roles: readonly Role[];
+  /** Whether the bucket takes new objects only. @default false */
+  readonly denyOverwrites?: boolean;
   /** S3's endpoint, for buckets by path; undefined for AWS, where the bucket is in the host name. */
   readonly endpoint: URL | undefined;
 }
@@ -24,6 +26,7 @@ export const VARIABLES = {
   bucketName: "BUCKET_NAME",
   roles: "ROLES",
   maxObjectBytes: "MAX_OBJECT_BYTES",
+  denyOverwrites: "DENY_OVERWRITES",
 } as const;
 
 /** @throws Error where the variable is missing, or empty */
@@ -66,6 +69,7 @@ export function readEnvironment(variables: Variables): Environment {
     ...readCommon(variables),
     bucketName: need(variables, VARIABLES.bucketName),
     roles,
+    ...(variables[VARIABLES.denyOverwrites] && { denyOverwrites: true }),
     endpoint: endpoint ? new URL(endpoint) : undefined,
   };
 }

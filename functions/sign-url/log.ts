@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { digest } from "./sha256";
 
 /** Takes a line of a function's log, with its end. */
 export type Log = (line: string) => void;
@@ -37,7 +37,7 @@ export function requestLine(
     level: status < 400 ? "INFO" : status < 500 ? "WARN" : "ERROR",
     request_id: typeof requestId === "string" && REQUEST_ID.test(requestId) ? requestId : undefined,
     action,
-    name_sha256: name && createHash("sha256").update(name).digest("hex"),
+    name_sha256: name && digest(name).toString("hex"),
     status,
     code,
     duration_ms: Math.round(milliseconds * 1000) / 1000,

@@ -3,11 +3,18 @@ import { SUMMARIES, describeField } from "./words";
 
 type Json = Record<string, unknown>;
 
+/** What callers have to show: nothing, a signature of AWS, or an API key. */
+export type Security = "sigv4" | "api_key" | undefined;
+
 /** What of a stage its API's description depends on. */
 export interface ApiRules {
-  /** The roles whose actions anybody may ask for. The others sign their requests. */
+  /** The roles that POST / serves, whose callers are let in alike: all of them, or the producers'. */
   readonly roles: readonly Role[];
+  /** What each role's callers have to show. @default nothing of those that POST / serves, a signature of the others */
+  readonly security?: Readonly<Record<Role, Security>>;
   readonly maxObjectBytes: number | undefined;
+  /** Whether the bucket takes new objects only, so that a URL to put one has to say so. @default false */
+  readonly denyOverwrites?: boolean;
   /** The actions without a URL that this API has: a function of its own does each. @default none */
   readonly withoutUrl?: readonly string[];
 }
@@ -78,12 +85,12 @@ const operation = (
   id: string,
   summary: string,
   schema: string,
-  open: boolean,
+  security: Security,
   answered: Json = SIGNED,
 ): Json => ({
   operationId: id,
   summary,
-  ...(open ? {} : { security: [{ sigv4: [] }] }),
+  ...(security && { security: [{ [security]: [] }] }),
   requestBody: { required: true, content: json(schema) },
   responses: { "200": answered, ...ERRORS },
 });
@@ -93,9 +100,11 @@ const operation = (
  * API Gateway's own definition is made from. It stays within what API Gateway imports:
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html#api-gateway-known-issues-rest-apis
  */
-export function openApi({ roles, maxObjectBytes, withoutUrl = [] }: ApiRules) {
+export function openApi({ roles, security, maxObjectBytes, denyOverwrites, withoutUrl = [] }: ApiRules) {
+  const securityOf = (role: Role) => (security ? security[role] : roles.includes(role) ? undefined : "sigv4");
+  const summary = "Sign a URL for the action that the body names.";
   const paths: Record<string, Json> = {
-    "/": { post: operation("sign", "Sign a URL for the action that the body names.", "Request", true) },
+    "/": { post: operation("sign", summary, "Request", securityOf("producer")) },
   };
   const schemas: Json = {
     ...SCHEMAS,
@@ -108,7 +117,7 @@ export function openApi({ roles, maxObjectBytes, withoutUrl = [] }: ApiRules) {
   };
   for (const [name, action] of Object.entries(ACTIONS)) {
     if (!hasUrl(action) && !withoutUrl.includes(name)) continue;
-    const fields = Object.entries(fieldsOf(action, maxObjectBytes));
+    const fields = Object.entries(fieldsOf(action, maxObjectBytes, denyOverwrites));
     schemas[`${capitalize(name)}Request`] = {
       type: "object",
       required: fields.filter(([, field]) => field.required).map(([field]) => field),
@@ -128,7 +137,7 @@ export function openApi({ roles, maxObjectBytes, withoutUrl = [] }: ApiRules) {
         name,
         SUMMARIES[name as ActionName],
         `${capitalize(name)}Request`,
-        roles.includes(action.role),
+        securityOf(action.role),
         hasUrl(action) ? SIGNED : SENT,
       ),
     };
@@ -164,6 +173,10 @@ export function openApi({ roles, maxObjectBytes, withoutUrl = [] }: ApiRules) {
           in: "header",
           "x-amazon-apigateway-authtype": "awsSigv4",
         },
+        // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-key-source.html
+        ...(security?.producer === "api_key" && {
+          api_key: { type: "apiKey", name: "x-api-key", in: "header" },
+        }),
       },
     },
   };

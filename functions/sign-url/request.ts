@@ -14,6 +14,7 @@ export interface CheckedRequest<A extends Action = Action> {
 export interface StageRules {
   readonly roles: readonly Role[];
   readonly maxObjectBytes: number | undefined;
+  readonly denyOverwrites?: boolean;
 }
 
 /** "object_key" as error codes name it: "ObjectKey". */
@@ -95,10 +96,10 @@ export function parseRequest<A extends Action>(
     throw new RequestError(
       403,
       "ActionNotAllowed",
-      `On this stage a ${action.role} signs its requests (AWS Signature Version 4, service execute-api): POST /${name}.`,
+      `On this stage a ${action.role} asks POST /${name}, signed where it wants that (AWS Signature Version 4, service execute-api).`,
     );
   }
-  const allowed = fieldsOf(action, stage.maxObjectBytes);
+  const allowed = fieldsOf(action, stage.maxObjectBytes, stage.denyOverwrites);
   for (const field of Object.keys(fields)) {
     if (!has(allowed, field)) {
       throw new RequestError(

@@ -2,8 +2,8 @@ import { createHash, createHmac, hash } from "node:crypto";
 
 type Data = Uint8Array | string;
 
-/** Since Node 20.12 in one call, without an object for the garbage collector: a sixth of a URL's time. */
-const digest = (data: Data): Uint8Array =>
+/** SHA-256. Since Node 20.12 in one call, without an object for the garbage collector: a sixth of a URL's time. */
+export const digest = (data: Data): Buffer =>
   hash ? hash("sha256", data, "buffer") : createHash("sha256").update(data).digest();
 
 /** The SDK's hash interface over Node's own OpenSSL: the SDK's package for it would be half of the bundle. */

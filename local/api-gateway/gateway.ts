@@ -8,6 +8,7 @@ import { type LocalFunction, withTimeout } from "../lambda";
 import { type ProxyRequest, proxyAnswer, proxyEvent } from "./proxy-integration";
 import { close, listen, urlOf } from "../server";
 import { verifySignature } from "./signature";
+import type { Throttling, UsagePlan } from "../stack/stack";
 
 export interface GatewayOptions {
   readonly definition: ApiDefinition;
@@ -19,7 +20,9 @@ export interface GatewayOptions {
   /** The functions that integrations name, by ARN. */
   readonly functions: ReadonlyMap<string, LocalFunction>;
   /** Requests a second on average and at once; Infinity for no throttling. */
-  readonly throttling: { readonly rateLimit: number; readonly burstLimit: number };
+  readonly throttling: Throttling;
+  /** Whose API keys let them call the methods that want one. @default nobody's */
+  readonly usagePlan?: UsagePlan | undefined;
   /** Who may sign requests to methods with AWS_IAM, as far as their policies allow. */
   readonly principals: readonly Principal[];
   /** 0 for any free port. */
@@ -53,9 +56,10 @@ const MAX_BODY = 10 * 1024 * 1024;
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   assertSupported(options);
   const take = throttle(options.throttling);
+  const takeOfKey = throttle(options.usagePlan?.throttling ?? options.throttling);
   const server = await listen(
     (request, response) => {
-      void respond(options, take, request, response);
+      void respond(options, { take, takeOfKey }, request, response);
     },
     options.port,
     "the API",
@@ -75,7 +79,7 @@ function assertSupported({ definition, functions }: GatewayOptions): void {
         throw new Error(`${where}: the local gateway does not know the integration ${integration?.type}.`);
       }
       for (const scheme of operation.security ?? []) {
-        if (Object.keys(scheme).join() !== "sigv4") {
+        if (!["sigv4", "api_key"].includes(Object.keys(scheme).join())) {
           throw new Error(
             `${where}: the local gateway does not know the security ${JSON.stringify(scheme)}.`,
           );
@@ -85,30 +89,35 @@ function assertSupported({ definition, functions }: GatewayOptions): void {
   }
 }
 
-/** Whether a method may take one more request. API Gateway has a token bucket for each method. */
-type Throttle = (method: string) => boolean;
+/** Whether a method, or an API key, may take one more request. API Gateway has a token bucket for each. */
+type Throttle = (name: string) => boolean;
 
-function throttle({ rateLimit, burstLimit }: GatewayOptions["throttling"]): Throttle {
+interface Throttles {
+  readonly take: Throttle;
+  readonly takeOfKey: Throttle;
+}
+
+function throttle({ rateLimit, burstLimit }: Throttling): Throttle {
   const buckets = new Map<string, { tokens: number; filledAt: number }>();
-  return (method) => {
+  return (name) => {
     const now = performance.now();
-    const { tokens, filledAt } = buckets.get(method) ?? { tokens: burstLimit, filledAt: now };
+    const { tokens, filledAt } = buckets.get(name) ?? { tokens: burstLimit, filledAt: now };
     const filled = Math.min(burstLimit, tokens + ((now - filledAt) / 1000) * rateLimit);
-    buckets.set(method, { tokens: filled < 1 ? filled : filled - 1, filledAt: now });
+    buckets.set(name, { tokens: filled < 1 ? filled : filled - 1, filledAt: now });
     return filled >= 1;
   };
 }
 
 async function respond(
   options: GatewayOptions,
-  take: Throttle,
+  throttles: Throttles,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const requestId = randomUUID();
   let answer: Answer;
   try {
-    answer = await handle(options, take, request, requestId);
+    answer = await handle(options, throttles, request, requestId);
   } catch (error) {
     if (request.destroyed && !request.complete) return;
     const known = error instanceof GatewayError ? error : new GatewayError("DEFAULT_5XX", 500, String(error));
@@ -124,7 +133,7 @@ async function respond(
 
 async function handle(
   options: GatewayOptions,
-  take: Throttle,
+  { take, takeOfKey }: Throttles,
   request: IncomingMessage,
   requestId: string,
 ): Promise<Answer> {
@@ -150,7 +159,10 @@ async function handle(
   }
   if (!take(`${request.method} ${resource}`)) throw new GatewayError("THROTTLED", 429, "Too Many Requests");
   const body = await readBody(request);
-  if (operation.security?.length) authorize(options, request, url, body, path);
+  for (const scheme of operation.security ?? []) {
+    if ("api_key" in scheme) checkApiKey(options, takeOfKey, request);
+    else authorize(options, request, url, body, path);
+  }
   if (integration.type === "mock") return mockAnswer(integration, request, requestId);
   return await invoke(options, integration, { request, url, path, resource, body, requestId });
 }
@@ -171,6 +183,13 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html */
+function checkApiKey({ usagePlan }: GatewayOptions, take: Throttle, { headers }: IncomingMessage): void {
+  const key = String(headers["x-api-key"]);
+  if (!usagePlan?.apiKeys.includes(key)) throw new GatewayError("INVALID_API_KEY", 403, "Forbidden");
+  if (!take(key)) throw new GatewayError("THROTTLED", 429, "Too Many Requests");
 }
 
 /** https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html */

@@ -11,8 +11,13 @@ import { type ObjectStore, type StoreRequest, storeRequest } from "./store";
 /** The condition keys that a request to the local S3 has. */
 export const S3_CONDITION_KEYS = [
   ...GLOBAL_CONDITION_KEYS,
+  "aws:SourceIp",
+  "aws:SourceVpce",
+  "aws:ViaAWSService",
+  "s3:ObjectCreationOperation",
   "s3:TlsVersion",
   "s3:authType",
+  "s3:if-none-match",
   "s3:signatureAge",
   "s3:signatureversion",
   "s3:x-amz-acl",
@@ -60,7 +65,7 @@ export function guard(
       principal: { account: accountId },
       action: s3Action(context, bucketName, key),
       resource: `arn:aws:s3:::${bucketName}${key && `/${key}`}`,
-      context: conditionContext(context, accountId),
+      context: conditionContext(context, accountId, key),
     };
     if (!isAllowed(policies, request)) throw denied();
     const { headers, query } = context;
@@ -174,16 +179,25 @@ function s3Action({ method, query }: S3rver.Context, bucket: string, key: string
   return PERMISSIONS[`${method} ${what}${parameters}`] ?? "s3:AnythingElse";
 }
 
+/** Whether a request makes an object, rather than to begin an upload of it or to put a part. */
+const creates = (method: string, query: S3rver.Context["query"], key: string): boolean =>
+  key !== "" && (method === "PUT" ? !("partNumber" in query) : method === "POST" && "uploadId" in query);
+
 function conditionContext(
-  { query, headers }: S3rver.Context,
+  { method, query, headers, req }: S3rver.Context,
   accountId: string,
+  key: string,
 ): Record<string, string | undefined> {
   const date = query["X-Amz-Date"] ?? headers["x-amz-date"] ?? "";
   const signedAt = parseSigningDate(date);
   return {
     ...globalContext(accountId),
+    "aws:SourceIp": req.socket.remoteAddress,
+    "aws:ViaAWSService": "false",
+    "s3:ObjectCreationOperation": String(creates(method, query, key)),
     "s3:TlsVersion": "1.3",
     "s3:authType": query["X-Amz-Signature"] === undefined ? "REST-HEADER" : "REST-QUERY-STRING",
+    "s3:if-none-match": headers["if-none-match"],
     "s3:signatureAge": String(Date.now() - signedAt),
     "s3:signatureversion": "AWS4-HMAC-SHA256",
     "s3:x-amz-acl": headers["x-amz-acl"],

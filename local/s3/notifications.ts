@@ -66,6 +66,46 @@ export function objectCreatedMessage(
   });
 }
 
+/** A creation, as EventBridge's events give the reason for it. */
+const REASONS: Readonly<Record<string, string>> = {
+  "ObjectCreated:Put": "PutObject",
+  "ObjectCreated:Post": "POST Object",
+  "ObjectCreated:CompleteMultipartUpload": "CompleteMultipartUpload",
+};
+
+/** The event that EventBridge sends: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
+export function objectCreatedEvent(
+  { region, accountId }: Stack,
+  { arn, name }: StackBucket,
+  { key, size, eTag, versionId, eventName }: CreatedObject,
+): string {
+  return JSON.stringify({
+    version: "0",
+    id: randomUUID(),
+    "detail-type": "Object Created",
+    source: "aws.s3",
+    account: accountId,
+    time: new Date().toISOString().replace(/\.\d+Z$/, "Z"),
+    region,
+    resources: [arn],
+    detail: {
+      version: "0",
+      bucket: { name },
+      object: {
+        key,
+        size,
+        etag: eTag,
+        ...(versionId && { "version-id": versionId }),
+        sequencer: sequencer(),
+      },
+      "request-id": randomUUID(),
+      requester: accountId,
+      "source-ip-address": "127.0.0.1",
+      reason: REASONS[eventName],
+    },
+  });
+}
+
 /** What S3 sends to a queue when a notification to it is set, to see that it may. */
 export function testMessage(bucketName: string): string {
   return JSON.stringify({
@@ -84,13 +124,14 @@ export function testMessage(bucketName: string): string {
  * @throws Error that names the bucket and the queue
  */
 export function assertDeliverable({ accountId, queues }: Stack, bucket: StackBucket): void {
-  for (const { queueArn } of bucket.notifications) {
+  for (const { queueArn, ruleArn } of bucket.notifications) {
     const queue = queues.find(({ arn }) => arn === queueArn);
     if (!queue)
       throw new Error(`The bucket ${bucket.name} announces to ${queueArn}, which is not in this stack.`);
-    if (!maySend(queue, bucket.arn, accountId)) {
+    const [service, sender] = ruleArn ? ["events", "the rule for"] : ["s3", "the bucket"];
+    if (!maySend(queue, `${service}.amazonaws.com`, ruleArn ?? bucket.arn, accountId)) {
       throw new Error(
-        `The policy of the queue ${queue.name} does not let the bucket ${bucket.name} send to it.`,
+        `The policy of the queue ${queue.name} does not let ${sender} ${bucket.name} send to it.`,
       );
     }
   }
@@ -98,12 +139,17 @@ export function assertDeliverable({ accountId, queues }: Stack, bucket: StackBuc
 
 const SQS_CONDITION_KEYS = ["aws:SourceArn", "aws:SourceAccount", "aws:SecureTransport"];
 
-function maySend({ arn, name, policy }: StackQueue, bucketArn: string, accountId: string): boolean {
+function maySend(
+  { arn, name, policy }: StackQueue,
+  service: string,
+  sourceArn: string,
+  accountId: string,
+): boolean {
   assertSupported(policy satisfies Policy, SQS_CONDITION_KEYS, `The policy of the queue ${name}`);
   return isAllowed([policy], {
-    principal: { service: "s3.amazonaws.com" },
+    principal: { service },
     action: "sqs:SendMessage",
     resource: arn,
-    context: { "aws:SourceArn": bucketArn, "aws:SourceAccount": accountId, "aws:SecureTransport": "true" },
+    context: { "aws:SourceArn": sourceArn, "aws:SourceAccount": accountId, "aws:SecureTransport": "true" },
   });
 }

@@ -1,4 +1,4 @@
-import { type Place, bucketArn, functionArn, queueArn, topicArn } from "../../stacks/arns";
+import { type Place, bucketArn, functionArn, logGroupArn, queueArn, topicArn } from "../../stacks/arns";
 
 type Json = Record<string, unknown>;
 
@@ -34,10 +34,26 @@ const ATTRIBUTES: Readonly<Record<string, (settings: Json, place: Place) => Json
     execution_arn: `arn:aws:execute-api:${region}:${accountId}:${LOCAL_API_ID}`,
   }),
   aws_api_gateway_stage: ({ stage_name }, { region }) => ({
+    arn: `arn:aws:apigateway:${region}::/restapis/${LOCAL_API_ID}/stages/${stage_name}`,
     invoke_url: `https://${LOCAL_API_ID}.execute-api.${region}.amazonaws.com/${stage_name}`,
+  }),
+  aws_api_gateway_api_key: ({ name }) => ({ id: name }),
+  aws_api_gateway_usage_plan: ({ name }) => ({ id: name }),
+  aws_cloudwatch_log_group: ({ name }, place) => ({ arn: logGroupArn(place, String(name)) }),
+  aws_wafv2_web_acl: ({ name }, { region, accountId }) => ({
+    arn: `arn:aws:wafv2:${region}:${accountId}:regional/webacl/${name}/local`,
   }),
   aws_api_gateway_deployment: () => ({ id: "deployment" }),
 };
+
+/**
+ * What cdktf writes for a policy that holds references: an object in HCL, whose keys and strings are quoted as JSON's
+ * are, and in which a reference that is a whole value is not.
+ */
+const toJson = (hcl: string): string =>
+  hcl.replace(/("(?:[^"\\]|\\.)*")( = )?|[a-z]\w*\.[\w-]+\.\w+/g, (found, text?: string, equals?: string) =>
+    text === undefined ? `"\${${found}}"` : `${text}${equals ? ": " : ""}`,
+  );
 
 /**
  * Replaces Terraform's references between resources by what they lead to here.
@@ -57,10 +73,8 @@ export function resolver(resources: readonly Resource[], place: Place): (value: 
       return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]));
     }
     if (typeof value !== "string") return value;
-    // What cdktf writes for a policy that holds references: an object in HCL, whose keys are quoted as JSON's are.
     const [, encoded] = /^\$\{jsonencode\((.*)\)\}$/s.exec(value) ?? [];
-    if (encoded)
-      return JSON.stringify(resolve(JSON.parse(encoded.replace(/("(?:[^"\\]|\\.)*") = /g, "$1: "))));
+    if (encoded) return JSON.stringify(resolve(JSON.parse(toJson(encoded))));
     return value.replace(/\$\{([^}]*)\}/g, (reference, expression: string) => {
       const dot = expression.lastIndexOf(".");
       const attribute = byAddress.get(expression.slice(0, dot))?.[expression.slice(dot + 1)];

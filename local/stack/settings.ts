@@ -24,7 +24,9 @@ const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: re
   aws_s3_bucket_lifecycle_configuration: { honoured: [], atAws: ["bucket", "rule"] },
   aws_s3_bucket_cors_configuration: { honoured: ["bucket", "cors_rule"], atAws: [] },
   aws_s3_bucket_logging: { honoured: [], atAws: ["bucket", "target_bucket", "target_prefix"] },
-  aws_s3_bucket_notification: { honoured: ["bucket", "queue"], atAws: [] },
+  aws_s3_bucket_notification: { honoured: ["bucket", "queue", "eventbridge"], atAws: [] },
+  aws_cloudwatch_event_rule: { honoured: ["name", "event_pattern"], atAws: ["description"] },
+  aws_cloudwatch_event_target: { honoured: ["rule", "target_id", "arn"], atAws: [] },
   aws_cloudtrail: {
     honoured: [],
     atAws: [
@@ -45,9 +47,9 @@ const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: re
       "redrive_allow_policy",
       "policy",
     ],
-    atAws: ["sqs_managed_sse_enabled"],
+    atAws: ["sqs_managed_sse_enabled", "kms_master_key_id"],
   },
-  aws_iam_role: { honoured: ["name"], atAws: ["assume_role_policy"] },
+  aws_iam_role: { honoured: ["name"], atAws: ["assume_role_policy", "permissions_boundary"] },
   aws_iam_role_policy: { honoured: ["role", "policy"], atAws: ["name"] },
   aws_cloudwatch_log_group: { honoured: [], atAws: ["name", "retention_in_days"] },
   aws_lambda_function: {
@@ -100,7 +102,19 @@ const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: re
   aws_kms_alias: { honoured: [], atAws: ["name", "target_key_id"] },
   aws_api_gateway_rest_api: { honoured: ["body"], atAws: ["name", "description", "endpoint_configuration"] },
   aws_api_gateway_deployment: { honoured: ["rest_api_id"], atAws: ["triggers"] },
-  aws_api_gateway_stage: { honoured: ["rest_api_id", "deployment_id", "stage_name"], atAws: [] },
+  aws_api_gateway_stage: {
+    honoured: ["rest_api_id", "deployment_id", "stage_name"],
+    atAws: ["access_log_settings"],
+  },
+  aws_api_gateway_api_key: { honoured: ["name"], atAws: [] },
+  aws_api_gateway_usage_plan: { honoured: ["throttle_settings"], atAws: ["name", "api_stages"] },
+  aws_api_gateway_usage_plan_key: { honoured: ["key_id"], atAws: ["key_type", "usage_plan_id"] },
+  // Who is on this machine has one address.
+  aws_wafv2_web_acl: {
+    honoured: [],
+    atAws: ["name", "scope", "default_action", "rule", "visibility_config"],
+  },
+  aws_wafv2_web_acl_association: { honoured: [], atAws: ["resource_arn", "web_acl_arn"] },
   aws_api_gateway_method_settings: {
     honoured: ["rest_api_id", "stage_name", "method_path", "settings"],
     atAws: [],

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Place, bucketArn, executeApiArn, functionArn, queueArn } from "../../stacks/arns";
+import { isDeepStrictEqual } from "node:util";
+import { type Place, bucketArn, executeApiArn, functionArn, queueArn, ruleArn } from "../../stacks/arns";
 import type { ApiDefinition } from "../api-gateway/definition";
 import type { Policy } from "../iam";
 import { LOCAL_API_ID, resolver } from "./references";
@@ -14,6 +15,8 @@ export interface BucketNotification {
   readonly events: readonly string[];
   readonly prefix: string;
   readonly suffix: string;
+  /** The rule of EventBridge that sends it; undefined where S3 itself does. */
+  readonly ruleArn: string | undefined;
 }
 
 export interface CorsRule {
@@ -65,7 +68,21 @@ export interface EventSource {
 export interface StackApi {
   readonly definition: ApiDefinition;
   readonly stageName: string;
-  readonly throttling: { readonly rateLimit: number; readonly burstLimit: number };
+  readonly throttling: Throttling;
+  /** Who may call the methods that want an API key; undefined where none is given out. */
+  readonly usagePlan: UsagePlan | undefined;
+}
+
+export interface Throttling {
+  readonly rateLimit: number;
+  readonly burstLimit: number;
+}
+
+export interface UsagePlan {
+  /** The keys' values: AWS makes them, and here they are the keys' names. */
+  readonly apiKeys: readonly string[];
+  /** Of each key. */
+  readonly throttling: Throttling;
 }
 
 /** A stack as the local chain needs it, read from the JSON that Terraform would apply. */
@@ -110,7 +127,7 @@ export function readStack(folder: string): Stack {
   return {
     name: json["//"].metadata.stackName,
     ...place,
-    buckets: readBuckets(all),
+    buckets: readBuckets(all, place),
     queues,
     functions,
     eventSources: readEventSources(all, functions, queues),
@@ -133,7 +150,7 @@ const PUBLIC_ACCESS = [
   "restrict_public_buckets",
 ];
 
-function readBuckets(all: All): StackBucket[] {
+function readBuckets(all: All, place: Place): StackBucket[] {
   return all("aws_s3_bucket").map(({ bucket }) => {
     const of = (type: string) => all(type).filter((settings) => settings["bucket"] === bucket);
     const [publicAccess] = of("aws_s3_bucket_public_access_block");
@@ -153,14 +170,48 @@ function readBuckets(all: All): StackBucket[] {
       versioned: versioning?.status === "Enabled",
       policies: of("aws_s3_bucket_policy").map(({ policy }) => JSON.parse(policy as string) as Policy),
       corsRules: of("aws_s3_bucket_cors_configuration").flatMap(({ cors_rule }) => cors_rule as CorsRule[]),
-      notifications: ((notifications[0]?.["queue"] ?? []) as Json[]).map((queue) => ({
-        id: queue["id"] as string,
-        queueArn: queue["queue_arn"] as string,
-        events: queue["events"] as string[],
-        prefix: (queue["filter_prefix"] as string | undefined) ?? "",
-        suffix: (queue["filter_suffix"] as string | undefined) ?? "",
-      })),
+      notifications: [
+        ...((notifications[0]?.["queue"] ?? []) as Json[]).map((queue) => ({
+          id: queue["id"] as string,
+          queueArn: queue["queue_arn"] as string,
+          events: queue["events"] as string[],
+          prefix: (queue["filter_prefix"] as string | undefined) ?? "",
+          suffix: (queue["filter_suffix"] as string | undefined) ?? "",
+          ruleArn: undefined,
+        })),
+        ...(notifications[0]?.["eventbridge"] ? readRules(all, place, bucket as string) : []),
+      ],
     };
+  });
+}
+
+/** What rules of EventBridge announce of a bucket. They may ask for a prefix of its new objects' keys, and for nothing else. */
+function readRules(all: All, place: Place, bucket: string): BucketNotification[] {
+  return all("aws_cloudwatch_event_rule").flatMap((rule) => {
+    const name = rule["name"] as string;
+    const pattern = JSON.parse(rule["event_pattern"] as string) as {
+      detail?: { bucket?: { name?: string[] }; object?: { key?: { prefix?: string }[] } };
+    };
+    const [{ prefix = "" } = {}] = pattern.detail?.object?.key ?? [];
+    const [named = ""] = pattern.detail?.bucket?.name ?? [];
+    const known = {
+      source: ["aws.s3"],
+      "detail-type": ["Object Created"],
+      detail: { bucket: { name: [named] }, object: { key: [{ prefix }] } },
+    };
+    if (!isDeepStrictEqual(pattern, known)) {
+      throw new Error(`The local chain does not know the event pattern of the rule ${name}.`);
+    }
+    return all("aws_cloudwatch_event_target")
+      .filter((target) => named === bucket && target["rule"] === name)
+      .map(({ target_id, arn }) => ({
+        id: target_id as string,
+        queueArn: arn as string,
+        events: ["s3:ObjectCreated:*"],
+        prefix,
+        suffix: "",
+        ruleArn: ruleArn(place, name),
+      }));
   });
 }
 
@@ -269,5 +320,20 @@ function readApi(all: All, place: Place, functions: readonly StackFunction[]): S
       rateLimit: (settings["throttling_rate_limit"] as number | undefined) ?? Infinity,
       burstLimit: (settings["throttling_burst_limit"] as number | undefined) ?? Infinity,
     },
+    usagePlan: readUsagePlan(all),
+  };
+}
+
+function readUsagePlan(all: All): UsagePlan | undefined {
+  const [plan, ...others] = all("aws_api_gateway_usage_plan");
+  if (others.length > 0) throw new Error("The local gateway knows one usage plan.");
+  if (!plan) return undefined;
+  const settings = plan["throttle_settings"] as { rate_limit: number; burst_limit: number };
+  const planned = all("aws_api_gateway_usage_plan_key").map(({ key_id }) => key_id);
+  return {
+    apiKeys: all("aws_api_gateway_api_key")
+      .map(({ name }) => name as string)
+      .filter((name) => planned.includes(name)),
+    throttling: { rateLimit: settings.rate_limit, burstLimit: settings.burst_limit },
   };
 }

@@ -30,7 +30,7 @@ export class AlarmTopic extends Construct {
       keyName: topicName,
       description: "What alarms say.",
       place,
-      users: [{ id: "Alarms", service: "cloudwatch.amazonaws.com" }],
+      users: [{ Principal: { Service: "cloudwatch.amazonaws.com" } }],
     });
     // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     this.topic = new SnsTopic(this, "topic", {

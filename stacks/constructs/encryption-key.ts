@@ -2,7 +2,7 @@ import { KmsAlias } from "@cdktf/provider-aws/lib/kms-alias";
 import { KmsKey } from "@cdktf/provider-aws/lib/kms-key";
 import { Construct } from "constructs";
 import { type Place, rootArn } from "../arns";
-import { type Condition, type Statement, policyJson } from "../policy";
+import { type Statement, policyJson } from "../policy";
 
 export interface EncryptionKeyProps {
   /** Its alias, after "alias/". */
@@ -13,14 +13,8 @@ export interface EncryptionKeyProps {
   readonly users: readonly KeyUser[];
 }
 
-export interface KeyUser {
-  /** Names the statement, within the key's policy. */
-  readonly id: string;
-  /** sns.amazonaws.com */
-  readonly service: string;
-  /** Whose business it must be. @default that of whoever the service lets use what is encrypted */
-  readonly condition?: Condition;
-}
+/** A service, in a policy's words, and whose business it must be. */
+export type KeyUser = Required<Pick<Statement, "Principal">> & Pick<Statement, "Condition">;
 
 /** What is needed to encrypt, and to decrypt what others encrypted. */
 const ENCRYPT = ["kms:GenerateDataKey", "kms:Decrypt"];
@@ -55,13 +49,12 @@ export class EncryptionKey extends Construct {
           Action: "kms:*",
           Resource: "*",
         },
-        ...users.map(({ id: user, service, condition }): Statement => ({
-          Sid: `${user}Use`,
+        ...users.map((user, index): Statement => ({
+          Sid: `ServiceUse${index + 1}`,
           Effect: "Allow",
-          Principal: { Service: service },
+          ...user,
           Action: ENCRYPT,
           Resource: "*",
-          ...(condition && { Condition: condition }),
         })),
       ]),
     });

@@ -14,6 +14,7 @@ import type { ITerraformDependable, TerraformResource } from "cdktf";
 import { Construct } from "constructs";
 import { bucketArn } from "../arns";
 import { type Statement, policyJson } from "../policy";
+import type { EncryptionKey } from "./encryption-key";
 
 export interface PrivateBucketProps {
   /** Without dots: a bucket's name is part of a host name that a wildcard certificate must cover. */
@@ -28,6 +29,8 @@ export interface PrivateBucketProps {
   readonly statements?: readonly Statement[];
   /** The bucket that S3 writes this one's access logs to, under this one's name. @default no access logs */
   readonly accessLogs?: PrivateBucket;
+  /** What objects are encrypted with. @default keys of S3 */
+  readonly key?: EncryptionKey | undefined;
   /** Who may call from a browser. @default nobody */
   readonly corsRules?: S3BucketCorsConfigurationCorsRule[];
 }
@@ -70,7 +73,18 @@ export class PrivateBucket extends Construct {
     });
     last = new S3BucketServerSideEncryptionConfigurationA(this, "encryption", {
       ...next(),
-      rule: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
+      rule: [
+        props.key
+          ? {
+              applyServerSideEncryptionByDefault: {
+                sseAlgorithm: "aws:kms",
+                kmsMasterKeyId: props.key.key.arn,
+              },
+              // One call of KMS for many objects: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+              bucketKeyEnabled: true,
+            }
+          : { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } },
+      ],
     });
     last = new S3BucketVersioningA(this, "versioning", {
       ...next(),

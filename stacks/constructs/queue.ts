@@ -1,11 +1,14 @@
+import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
+import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
 import { LambdaEventSourceMapping } from "@cdktf/provider-aws/lib/lambda-event-source-mapping";
 import { S3BucketNotification } from "@cdktf/provider-aws/lib/s3-bucket-notification";
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { Construct } from "constructs";
-import { type Place, queueArn } from "../arns";
+import { type Place, bucketArn, queueArn, ruleArn } from "../arns";
 import { type Statement, consumeStatement, policyJson } from "../policy";
 import { ConfigurationError } from "../stage";
 import type { BundledFunction } from "./bundled-function";
+import type { EncryptionKey } from "./encryption-key";
 import type { PrivateBucket } from "./private-bucket";
 
 const DAYS = 86_400;
@@ -17,6 +20,10 @@ export interface QueueProps {
   readonly source: PrivateBucket;
   /** The objects that are announced: those whose keys begin so. */
   readonly prefix: string;
+  /** The name of a rule of EventBridge that announces them in S3's place. @default S3 announces them itself */
+  readonly eventRuleName?: string | undefined;
+  /** What messages are encrypted with. @default keys of SQS */
+  readonly key?: EncryptionKey | undefined;
   /** How long a message stays hidden from others once it is received, in seconds. @default 360 */
   readonly visibilityTimeoutSeconds?: number;
   /** How long a message waits for a consumer, in seconds. @default 14 days, SQS's longest */
@@ -43,10 +50,12 @@ export class Queue extends Construct {
   readonly visibilityTimeoutSeconds: number;
   readonly messageRetentionSeconds: number;
   readonly deadLetterRetentionSeconds: number;
+  readonly #key: EncryptionKey | undefined;
 
   constructor(scope: Construct, id: string, props: QueueProps) {
     super(scope, id);
-    const { queueName, place, source, prefix, maxReceiveCount = 5 } = props;
+    const { queueName, place, source, key, maxReceiveCount = 5 } = props;
+    this.#key = key;
     this.visibilityTimeoutSeconds = props.visibilityTimeoutSeconds ?? 360;
     this.messageRetentionSeconds = props.messageRetentionSeconds ?? 14 * DAYS;
     this.deadLetterRetentionSeconds = props.deadLetterRetentionSeconds ?? 14 * DAYS;
@@ -61,7 +70,10 @@ export class Queue extends Construct {
     this.arn = queueArn(place, queueName);
     this.deadLetterArn = queueArn(place, this.deadLetterName);
 
-    const common = { sqsManagedSseEnabled: true, receiveWaitTimeSeconds: 20 };
+    const common = {
+      ...(key ? { kmsMasterKeyId: key.key.arn } : { sqsManagedSseEnabled: true }),
+      receiveWaitTimeSeconds: 20,
+    };
     this.deadLetterQueue = new SqsQueue(this, "dead-letter-queue", {
       ...common,
       name: this.deadLetterName,
@@ -75,28 +87,52 @@ export class Queue extends Construct {
       messageRetentionSeconds: this.messageRetentionSeconds,
       visibilityTimeoutSeconds: this.visibilityTimeoutSeconds,
       redrivePolicy: JSON.stringify({ deadLetterTargetArn: this.deadLetterArn, maxReceiveCount }),
-      // https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
       policy: policyJson([
         {
           Sid: "AnnounceObjects",
           Effect: "Allow",
-          Principal: { Service: "s3.amazonaws.com" },
+          ...announcer(place, source.bucketName, props.eventRuleName),
           Action: "sqs:SendMessage",
           Resource: this.arn,
-          Condition: {
-            ArnEquals: { "aws:SourceArn": source.arn },
-            StringEquals: { "aws:SourceAccount": place.accountId },
-          },
         },
         denyPlainHttp(this.arn),
       ]),
       dependsOn: [this.deadLetterQueue],
     });
+    if (props.eventRuleName === undefined) this.#notify(props);
+    else this.#notifyByRule(props, props.eventRuleName);
+  }
+
+  #notify({ source, prefix }: QueueProps): void {
     // The one notification resource of the bucket: a second would replace it.
     new S3BucketNotification(this, "notification", {
       bucket: source.bucket.id,
       queue: [{ id: "payloads", queueArn: this.arn, events: ["s3:ObjectCreated:*"], filterPrefix: prefix }],
       dependsOn: [this.queue, source.ready],
+    });
+  }
+
+  /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html */
+  #notifyByRule({ source, prefix }: QueueProps, name: string): void {
+    const rule = new CloudwatchEventRule(this, "rule", {
+      name,
+      description: "Announces new payloads on the queue.",
+      eventPattern: JSON.stringify({
+        source: ["aws.s3"],
+        "detail-type": ["Object Created"],
+        detail: { bucket: { name: [source.bucketName] }, object: { key: [{ prefix }] } },
+      }),
+    });
+    const target = new CloudwatchEventTarget(this, "target", {
+      rule: rule.name,
+      targetId: "queue",
+      arn: this.arn,
+      dependsOn: [this.queue],
+    });
+    new S3BucketNotification(this, "notification", {
+      bucket: source.bucket.id,
+      eventbridge: true,
+      dependsOn: [target, source.ready],
     });
   }
 
@@ -124,7 +160,10 @@ export class Queue extends Construct {
           `${consumer.timeoutSeconds} s, so ${least} s, not ${this.visibilityTimeoutSeconds} s.`,
       );
     }
-    const policy = consumer.grant("consume-queue", [consumeStatement(this.arn)]);
+    const policy = consumer.grant("consume-queue", [
+      consumeStatement(this.arn),
+      ...(this.#key ? [this.#key.useStatement("decrypt", ["sqs"])] : []),
+    ]);
     return new LambdaEventSourceMapping(consumer, "queue", {
       eventSourceArn: this.queue.arn,
       functionName: consumer.function.functionName,
@@ -133,6 +172,24 @@ export class Queue extends Construct {
       dependsOn: [policy],
     });
   }
+}
+
+/**
+ * Who announces a bucket's objects, and on what condition: S3, or a rule of EventBridge. It is what a queue, and the key
+ * that it is encrypted with, have to let in.
+ *
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+ * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions
+ */
+export function announcer(place: Place, bucketName: string, eventRuleName: string | undefined) {
+  const sourceArn = eventRuleName === undefined ? bucketArn(bucketName) : ruleArn(place, eventRuleName);
+  return {
+    Principal: { Service: `${eventRuleName === undefined ? "s3" : "events"}.amazonaws.com` },
+    Condition: {
+      ArnEquals: { "aws:SourceArn": sourceArn },
+      StringEquals: { "aws:SourceAccount": place.accountId },
+    },
+  };
 }
 
 const denyPlainHttp = (Resource: string): Statement => ({

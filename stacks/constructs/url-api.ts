@@ -3,6 +3,7 @@ import { ApiGatewayDeployment } from "@cdktf/provider-aws/lib/api-gateway-deploy
 import { ApiGatewayMethodSettings } from "@cdktf/provider-aws/lib/api-gateway-method-settings";
 import { ApiGatewayRestApi } from "@cdktf/provider-aws/lib/api-gateway-rest-api";
 import { ApiGatewayStage } from "@cdktf/provider-aws/lib/api-gateway-stage";
+import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Construct } from "constructs";
 import { ACTIONS, type Role } from "../../functions/sign-url/actions";
@@ -22,6 +23,12 @@ export interface UrlApiProps {
   readonly actionFunctions: Readonly<Record<string, BundledFunction>>;
   /** Which roles' callers need not sign, which actions there are, and the stage's cap: what the API's description says. */
   readonly rules: ApiRules;
+  /**
+   * Whether requests are logged, and errors of API Gateway's own. The region needs an aws_api_gateway_account with a role
+   * that writes logs, which is no stage's.
+   * @default false
+   */
+  readonly logs?: boolean | undefined;
   /** Requests a second, on average. */
   readonly throttlingRateLimit: number;
   /** Requests at once, beyond that. */
@@ -29,6 +36,26 @@ export interface UrlApiProps {
 }
 
 type Json = Record<string, unknown>;
+
+/**
+ * A line of the access log: who asked for what and how it went, without a query, a header or a path that a caller made.
+ *
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+ */
+const ACCESS_LOG = {
+  request_id: "$context.requestId",
+  extended_request_id: "$context.extendedRequestId",
+  time_ms: "$context.requestTimeEpoch",
+  source_ip: "$context.identity.sourceIp",
+  api_key_id: "$context.identity.apiKeyId",
+  principal: "$context.identity.userArn",
+  method: "$context.httpMethod",
+  resource: "$context.resourcePath",
+  status: "$context.status",
+  error: "$context.error.responseType",
+  bytes: "$context.responseLength",
+  latency_ms: "$context.responseLatency",
+};
 
 /** "post /putObject" of the OpenAPI document, and who answers. */
 interface Route {
@@ -69,6 +96,13 @@ const GATEWAY_RESPONSES = {
     '"RequestTooLarge"',
     '"The payload goes to the URL that this API answers."',
   ),
+  // The firewall has a rule for rates and no other.
+  WAF_FILTERED: gatewayResponse(
+    '"TooManyRequests"',
+    '"Too many requests from your address. Try again in 5 minutes."',
+    429,
+  ),
+  INVALID_API_KEY: gatewayResponse('"AccessDenied"', '"Send the key that you were given, as x-api-key."'),
   // Only mock integrations look at the content type.
   UNSUPPORTED_MEDIA_TYPE: gatewayResponse('"NoSuchRoute"', NO_SUCH_ROUTE, 404),
 };
@@ -144,10 +178,27 @@ export class UrlApi extends Construct {
       triggers: { definition: createHash("sha256").update(body).digest("hex") },
       lifecycle: { createBeforeDestroy: true },
     });
+    const logs = props.logs
+      ? [
+          new CloudwatchLogGroup(this, "access-logs", {
+            name: `/aws/apigateway/${props.apiName}`,
+            retentionInDays: 365,
+          }),
+          // API Gateway's own name for it: it would make it itself, without an end to its retention.
+          new CloudwatchLogGroup(this, "execution-logs", {
+            name: `API-Gateway-Execution-Logs_${this.restApi.id}/${props.stageName}`,
+            retentionInDays: 365,
+          }),
+        ]
+      : [];
     this.stage = new ApiGatewayStage(this, "stage", {
       restApiId: this.restApi.id,
       deploymentId: deployment.id,
       stageName: props.stageName,
+      ...(logs[0] && {
+        accessLogSettings: { destinationArn: logs[0].arn, format: JSON.stringify(ACCESS_LOG) },
+        dependsOn: logs,
+      }),
     });
     this.url = this.stage.invokeUrl;
     new ApiGatewayMethodSettings(this, "settings", {
@@ -161,7 +212,8 @@ export class UrlApi extends Construct {
         // A cache would hand one caller's URL to another; a data trace would log URLs.
         cachingEnabled: false,
         dataTraceEnabled: false,
-        loggingLevel: "OFF",
+        // INFO would log requests' headers.
+        loggingLevel: props.logs ? "ERROR" : "OFF",
       },
     });
     for (const { method, path, target } of routes) {
@@ -183,7 +235,7 @@ export class UrlApi extends Construct {
     );
   }
 
-  /** Lets somebody ask for these actions. */
+  /** Lets somebody ask for these actions; "" for what POST / serves. */
   invokeActionsStatement(actions: readonly string[]): Statement {
     return {
       Sid: "AskForUrls",

@@ -1,0 +1,174 @@
+import { App } from "cdktf";
+import { join } from "node:path";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
+import { signedHeaders } from "../../functions/send-message/signed-headers";
+import { CREDENTIALS, type Chain, start } from "../../local/chain";
+import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
+import type { StageConfig } from "../../stacks/stage";
+import { OPEN } from "../stacks/inspection-stack";
+import { Consumer, ask, s3Client, temporaryFolder } from "./tools";
+
+const SHOP = "tweedle-open-producers-shop";
+
+const SWITCHES = {
+  keys: { producerApiKeys: ["shop"] },
+  throttled: { producerApiKeys: ["shop", "mail"], throttlingBurstLimit: 2, throttlingRateLimit: 1 },
+  signing: { producerAuthorization: "AWS_IAM" },
+  overwrites: { denyOverwrites: true },
+  events: { eventBridge: true },
+  inside: { sourceIps: ["198.51.100.0/24", "127.0.0.0/8"] },
+  outside: { sourceIps: ["203.0.113.0/24"], sourceVpces: ["vpce-1a2b3c4d"] },
+  // What only AWS has, all at once.
+  aws: {
+    wafRateLimit: 10,
+    apiLogs: true,
+    customerManagedKey: true,
+    permissionsBoundary: "arn:aws:iam::123456789012:policy/boundary",
+    alarmTopic: true,
+    alarmEmail: "alice@example.com",
+  },
+} satisfies Record<string, Partial<StageConfig>>;
+
+const outdir = temporaryFolder();
+const app = new App({ outdir });
+for (const [name, properties] of Object.entries(SWITCHES)) {
+  new ProducerConsumerStack(app, name, { ...OPEN, ...properties });
+}
+app.synth();
+
+/** Does something with the chain of a stage with a switch. */
+async function withChain<T>(name: keyof typeof SWITCHES, use: (chain: Chain) => Promise<T>): Promise<T> {
+  const chain = await start({ stack: join(outdir, "stacks", name) });
+  try {
+    return await use(chain);
+  } finally {
+    await chain.stop();
+  }
+}
+
+const put = async (url: string, headers: Record<string, string> = {}) =>
+  (await fetch(url, { method: "PUT", body: "cat", headers })).status;
+
+test("a producer needs its API key where the stage gives them out, and a consumer none", async () => {
+  await withChain("keys", async (chain) => {
+    const keyOf = { "x-api-key": SHOP };
+    const refusals = await Promise.all(
+      [{}, { "x-api-key": "tweedle" }, { "x-api-key": "" }].map((headers) =>
+        ask(chain, "/putObject", { object_key: "a" }, headers),
+      ),
+    );
+    for (const { status, error } of refusals) {
+      expect([status, error.code, error.message]).toEqual([
+        403,
+        "AccessDenied",
+        "Send the key that you were given, as x-api-key.",
+      ]);
+    }
+    const { status, object_key } = await ask(chain, "/", { action: "putObject", object_key: "a" }, keyOf);
+    expect(status).toBe(200);
+    expect((await ask(chain, "/getObject", { object_key })).status).toBe(200);
+    // POST / would let a producer ask for what is a consumer's.
+    const asConsumer = await ask(chain, "/", { action: "getObject", object_key }, keyOf);
+    expect([asConsumer.status, asConsumer.error.code]).toEqual([403, "ActionNotAllowed"]);
+  });
+});
+
+test("an API key is throttled over all methods, and takes nothing of another's", async () => {
+  await withChain("throttled", async (chain) => {
+    const statusOf = async (holder: string, action: string) => {
+      const headers = { "x-api-key": `tweedle-open-producers-${holder}` };
+      return (await ask(chain, `/${action}`, { object_key: "a" }, headers)).status;
+    };
+    expect(await statusOf("shop", "putObject")).toBe(200);
+    expect(await statusOf("shop", "createMultipartUpload")).toBe(200);
+    expect(await statusOf("shop", "putObject")).toBe(429);
+    expect(await statusOf("mail", "createMultipartUpload")).toBe(200);
+  });
+});
+
+test("a producer has to sign where the stage wants it, at POST / too, and a consumer has not", async () => {
+  await withChain("signing", async (chain) => {
+    const signedAsk = async (path: string, body: object) => {
+      const text = JSON.stringify(body);
+      const signer = { service: "execute-api", region: chain.stack.region, credentials: CREDENTIALS };
+      const headers = await signedHeaders(new URL(chain.apiUrl + path), text, signer);
+      return await ask(chain, path, body, headers);
+    };
+    for (const path of ["/", "/putObject", "/sendMessage"]) {
+      const { status, error } = await ask(chain, path, { object_key: "a", action: "putObject" });
+      expect([status, error.code]).toEqual([403, "AccessDenied"]);
+    }
+    const { status, url, object_key } = await signedAsk("/putObject", { object_key: "a" });
+    expect([status, await put(url)]).toEqual([200, 200]);
+    expect((await signedAsk("/", { action: "putObject", object_key: "a" })).status).toBe(200);
+    expect((await signedAsk("/", { action: "getObject", object_key })).error.code).toBe("ActionNotAllowed");
+    expect((await ask(chain, "/getObject", { object_key })).status).toBe(200);
+  });
+});
+
+test("a payload is not written over where the bucket denies it, whoever writes, and parts go up all the same", async () => {
+  await withChain("overwrites", async (chain) => {
+    const condition = { if_none_match: "*" };
+    const without = await ask(chain, "/putObject", { object_key: "a" });
+    expect([without.status, without.error.code]).toEqual([400, "MissingField"]);
+    const { url, headers, object_key } = await ask(chain, "/putObject", { object_key: "a", ...condition });
+    expect([await put(url, headers), await put(url, headers)]).toEqual([200, 412]);
+    const s3 = s3Client(chain);
+    const again = new PutObjectCommand({ Bucket: chain.bucketName, Key: object_key, Body: "mouse" });
+    await expect(s3.send(again)).rejects.toMatchObject({ name: "AccessDenied" });
+    s3.destroy();
+
+    const begun = await ask(chain, "/createMultipartUpload", { object_key: "b" });
+    const created = await (await fetch(begun.url, { method: "POST" })).text();
+    const upload_id = /<UploadId>([^<]+)/.exec(created)?.[1];
+    const upload = { object_key: begun.object_key, upload_id };
+    const { parts } = await ask(chain, "/uploadPart", { ...upload, part_numbers: [1] });
+    const part = await fetch(parts[0]?.url ?? "", { method: "PUT", body: "cat" });
+    expect(part.status).toBe(200);
+    const unconditional = await ask(chain, "/completeMultipartUpload", upload);
+    expect([unconditional.status, unconditional.error.code]).toEqual([400, "MissingField"]);
+    const completion = await ask(chain, "/completeMultipartUpload", { ...upload, ...condition });
+    const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${part.headers.get("etag")}</ETag></Part></CompleteMultipartUpload>`;
+    const completed = await fetch(completion.url, { method: "POST", body, headers: completion.headers });
+    expect(completed.status).toBe(200);
+  });
+});
+
+test("EventBridge announces payloads in place of S3, without a test, and with keys as they are", async () => {
+  await withChain("events", async (chain) => {
+    const consumer = new Consumer(chain);
+    const { url, object_key } = await ask(chain, "/putObject", { object_key: "a b+ü.txt" });
+    await put(url);
+    const message = await consumer.receive();
+    expect(JSON.parse(message?.Body ?? "")).toMatchObject({
+      "detail-type": "Object Created",
+      source: "aws.s3",
+      account: "123456789012",
+      detail: {
+        bucket: { name: chain.bucketName },
+        object: { key: object_key, size: 3, "version-id": expect.any(String), sequencer: expect.any(String) },
+        reason: "PutObject",
+      },
+    });
+    consumer.sqs.destroy();
+  });
+});
+
+test.each([
+  ["inside", 200],
+  ["outside", 403],
+] as const)("a URL is used from the networks that the bucket lets in: %s, %d", async (name, status) => {
+  await withChain(name, async (chain) => {
+    const { url } = await ask(chain, "/putObject", { object_key: "a" });
+    expect(await put(url)).toBe(status);
+  });
+});
+
+test("what only AWS has changes nothing here", async () => {
+  await withChain("aws", async (chain) => {
+    const { url } = await ask(chain, "/putObject", { object_key: "a" });
+    expect(await put(url)).toBe(200);
+    const body = Buffer.from("cat").toString("base64");
+    expect((await ask(chain, "/sendMessage", { object_key: "a", body })).status).toBe(200);
+  });
+});
