@@ -19,6 +19,13 @@ export const functionMetric = (FunctionName: string, metricName: string): Metric
   dimensions: { FunctionName },
 });
 
+/** https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html */
+export const ruleMetric = (RuleName: string, metricName: string): Metric => ({
+  namespace: "AWS/Events",
+  metricName,
+  dimensions: { RuleName },
+});
+
 /** Of a whole stage: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html */
 export const apiMetric = (ApiName: string, Stage: string, metricName: string): Metric => ({
   namespace: "AWS/ApiGateway",

@@ -35,6 +35,11 @@ export const DOCUMENTED: Readonly<Record<string, Documented>> = {
       ["ApiName", "Stage", "Resource", "Method"],
     ],
   },
+  "AWS/Events": {
+    page: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html",
+    metrics: ["FailedInvocations", "Invocations", "MatchedEvents", "TriggeredRules"],
+    dimensions: [["RuleName"]],
+  },
   "AWS/S3": {
     // Of the daily ones: those of requests are paid for, and off.
     page: "https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html",

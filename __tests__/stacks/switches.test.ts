@@ -2,6 +2,7 @@ import { App } from "cdktf";
 import { ACTIONS } from "../../functions/sign-url/actions";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
 import type { StageConfig } from "../../stacks/stage";
+import { DOCUMENTED } from "./metrics";
 import { InspectionStack, OPEN } from "./inspection-stack";
 import { type Resource, SynthesizedStack, statements, temporaryFolder, text } from "./tools";
 
@@ -396,7 +397,11 @@ describe("eventBridge", () => {
   const rule = on.only("aws_cloudwatch_event_rule");
 
   it("has a rule announce new payloads on the queue, in place of S3", () => {
-    expect(difference("events")).toEqual({ aws_cloudwatch_event_rule: 1, aws_cloudwatch_event_target: 1 });
+    expect(difference("events")).toEqual({
+      aws_cloudwatch_event_rule: 1,
+      aws_cloudwatch_event_target: 1,
+      aws_cloudwatch_metric_alarm: 1,
+    });
     const { bucket, depends_on: _, ...notification } = on.only("aws_s3_bucket_notification").attributes;
     expect(on.referred(String(bucket))).toBe(on.at("content/bucket"));
     expect(notification).toEqual({ eventbridge: true });
@@ -429,6 +434,17 @@ describe("eventBridge", () => {
       },
     ]);
     expect(text(rule, "name")).toBe("tweedle-open-payloads");
+  });
+
+  it("tells of what the rule could not send, which nothing else would", () => {
+    const { attributes } = on.at("alarms/not-announced");
+    expect(attributes).toMatchObject({
+      namespace: "AWS/Events",
+      metric_name: "FailedInvocations",
+      dimensions: { RuleName: text(rule, "name") },
+      threshold: 0,
+    });
+    expect(DOCUMENTED["AWS/Events"]?.metrics).toContain(attributes["metric_name"]);
   });
 
   it("turns S3's events on once the way to the queue is there", () => {

@@ -1,6 +1,6 @@
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Construct } from "constructs";
-import { type Metric, apiMetric, functionMetric, queueMetric } from "../metrics";
+import { type Metric, apiMetric, functionMetric, queueMetric, ruleMetric } from "../metrics";
 import type { AlarmTopic } from "./alarm-topic";
 import type { BundledFunction } from "./bundled-function";
 import type { Queue } from "./queue";
@@ -56,6 +56,16 @@ function alarmsOf({ queue, api, functions }: AlarmsProps): Alarm[] {
       statistic: "Maximum",
       over: LONGEST_WAIT,
     },
+    ...(queue.eventRuleName === undefined
+      ? []
+      : [
+          {
+            id: "not-announced",
+            description: "EventBridge could not send to the queue. See tweedle reconcile --announce.",
+            metric: ruleMetric(queue.eventRuleName, "FailedInvocations"),
+            statistic: "Sum",
+          } as const,
+        ]),
     {
       id: "api-5xx",
       description: "The API answered 5xx. The functions' logs have a line with the stack.",

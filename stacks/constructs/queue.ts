@@ -47,6 +47,8 @@ export class Queue extends Construct {
   readonly arn: string;
   readonly deadLetterName: string;
   readonly deadLetterArn: string;
+  /** The rule that announces payloads; undefined where S3 does. */
+  readonly eventRuleName: string | undefined;
   readonly visibilityTimeoutSeconds: number;
   readonly messageRetentionSeconds: number;
   readonly deadLetterRetentionSeconds: number;
@@ -56,6 +58,7 @@ export class Queue extends Construct {
     super(scope, id);
     const { queueName, place, source, key, maxReceiveCount = 5 } = props;
     this.#key = key;
+    this.eventRuleName = props.eventRuleName;
     this.visibilityTimeoutSeconds = props.visibilityTimeoutSeconds ?? 360;
     this.messageRetentionSeconds = props.messageRetentionSeconds ?? 14 * DAYS;
     this.deadLetterRetentionSeconds = props.deadLetterRetentionSeconds ?? 14 * DAYS;
