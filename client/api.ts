@@ -25,6 +25,8 @@ export interface ApiOptions {
   readonly apiUrl: string;
   /** Whose requests to sign where the stage asks for it. @default none: such a stage refuses */
   readonly credentials?: CredentialProvider | undefined;
+  /** The key to send where the stage asks its producers for one. @default none: such a stage refuses */
+  readonly apiKey?: string | undefined;
   /** The region that requests are signed for. @default the API's host's, or AWS_REGION */
   readonly region?: string | undefined;
   readonly retry?: RetryOptions | undefined;
@@ -33,7 +35,7 @@ export interface ApiOptions {
 }
 
 interface Operation {
-  readonly security?: readonly unknown[];
+  readonly security?: readonly Readonly<Record<string, unknown>>[];
   readonly requestBody?: { content: { "application/json": { schema: { $ref: string } } } };
 }
 
@@ -87,7 +89,7 @@ export class Api {
       "POST",
       `/${action}`,
       fields,
-      Boolean(operation.security?.length),
+      (operation.security ?? []).flatMap((schemes) => Object.keys(schemes)),
       signal,
     )) as Answer;
   }
@@ -103,7 +105,7 @@ export class Api {
         "GET",
         "/openapi.json",
         undefined,
-        false,
+        [],
         signal,
       ) as Promise<Description>);
       try {
@@ -117,7 +119,14 @@ export class Api {
     }
   }
 
-  async #call(method: string, path: string, fields: object | undefined, sign: boolean, signal?: AbortSignal) {
+  /** @param security what the stage wants of a caller, by the names of its description */
+  async #call(
+    method: string,
+    path: string,
+    fields: object | undefined,
+    security: readonly string[],
+    signal?: AbortSignal,
+  ) {
     const url = new URL(this.#url);
     url.pathname += path;
     const body = fields && JSON.stringify(fields);
@@ -126,8 +135,10 @@ export class Api {
       const text = await retrying(
         `${method} ${url.pathname}`,
         async () => {
-          const headers = sign ? await this.#sign(url, body ?? "") : {};
-          const own = { ...headers, ...(body !== undefined && { "content-type": "application/json" }) };
+          const own = {
+            ...(await this.#credentialsFor(security, url, body ?? "")),
+            ...(body !== undefined && { "content-type": "application/json" }),
+          };
           const request = { method, url: url.href, headers: own, connections: this.connections, signal };
           return await textOf(await send({ ...request, ...(body !== undefined && { body }) }));
         },
@@ -146,6 +157,21 @@ export class Api {
       }
       throw error;
     }
+  }
+
+  async #credentialsFor(
+    security: readonly string[],
+    url: URL,
+    body: string,
+  ): Promise<Record<string, string>> {
+    const { apiKey } = this.#options;
+    if (security.includes("sigv4")) return await this.#sign(url, body);
+    if (!security.includes("api_key")) return {};
+    if (apiKey) return { "x-api-key": apiKey };
+    throw new TweedleError(
+      "Invalid",
+      "This stage wants a key of its producers: give the one that you were given.",
+    );
   }
 
   async #sign(url: URL, body: string): Promise<Record<string, string>> {

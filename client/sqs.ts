@@ -1,8 +1,12 @@
 import { SQSClient } from "@aws-sdk/client-sqs";
+import type { CredentialProvider } from "./api";
 import { TweedleError } from "./errors";
 
 /** How long SQS may say nothing, in milliseconds. */
 const SOCKET_TIMEOUT_MS = 40_000;
+
+/** Credentials as the SDK finds them: in the environment, in a profile, of a role. Loaded only where they are asked for. */
+export const defaultCredentials: CredentialProvider = () => new SQSClient({}).config.credentials();
 
 /** A queue of AWS's says its region itself. */
 export const regionOf = (queueUrl: string): string | undefined =>

@@ -1,6 +1,9 @@
 import { App } from "cdktf";
 import { join } from "node:path";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { Consumer as ClientConsumer } from "../../client/consume/consumer";
+import { Producer } from "../../client/produce/producer";
 import { signedHeaders } from "../../functions/send-message/signed-headers";
 import { CREDENTIALS, type Chain, start } from "../../local/chain";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
@@ -170,5 +173,54 @@ test("what only AWS has changes nothing here", async () => {
     expect(await put(url)).toBe(200);
     const body = Buffer.from("cat").toString("base64");
     expect((await ask(chain, "/sendMessage", { object_key: "a", body })).status).toBe(200);
+  });
+});
+
+describe("the client", () => {
+  const credentials = () => Promise.resolve(CREDENTIALS);
+  const send = async (chain: Chain, options: object) => {
+    const { apiUrl, stack } = chain;
+    const producer = new Producer({ apiUrl, region: stack.region, inlineThresholdBytes: 0, ...options });
+    return await producer.produce(Buffer.from("cat")).finally(() => producer.close());
+  };
+
+  test("sends its API key, and says that it has none", async () => {
+    await withChain("keys", async (chain) => {
+      expect((await send(chain, { apiKey: SHOP })).size).toBe(3);
+      await expect(send(chain, {})).rejects.toThrow("This stage wants a key of its producers");
+      await expect(send(chain, { apiKey: "tweedle" })).rejects.toThrow("Send the key that you were given");
+    });
+  });
+
+  test("signs where producers must, and says that it cannot", async () => {
+    await withChain("signing", async (chain) => {
+      expect((await send(chain, { credentials })).size).toBe(3);
+      await expect(send(chain, {})).rejects.toThrow("This stage wants its requests signed");
+    });
+  });
+
+  test("writes over nothing, so that a stage may deny it, and hears of payloads from EventBridge", async () => {
+    await withChain("overwrites", async (chain) => {
+      expect((await send(chain, {})).size).toBe(3);
+      expect((await send(chain, { multipartThresholdBytes: 0 })).via).toBe("multipart");
+    });
+    await withChain("events", async (chain) => {
+      const { key } = await send(chain, {});
+      const handled: string[] = [];
+      const sqs = new SQSClient({
+        endpoint: chain.sqsEndpoint,
+        region: chain.stack.region,
+        credentials: CREDENTIALS,
+      });
+      await new ClientConsumer({
+        apiUrl: chain.apiUrl,
+        queueUrl: chain.queueUrl,
+        sqs,
+        maxMessages: 1,
+        handler: (payload) => void handled.push(payload.key),
+      }).run();
+      sqs.destroy();
+      expect(handled).toEqual([key]);
+    });
   });
 });
