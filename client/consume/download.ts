@@ -273,7 +273,7 @@ async function* inRanges(
   const ended = new AbortController();
   const inner = { ...context, signal: AbortSignal.any([context.signal, ended.signal]) };
   setMaxListeners(Infinity, inner.signal);
-  const coming: { readonly chunks: Promise<Buffer[]>; readonly borrowed: boolean }[] = [];
+  const coming: { readonly chunks: AsyncIterable<Buffer>; readonly borrowed: boolean }[] = [];
   let next = 0;
   try {
     while (next < facts.size || coming.length > 0) {
@@ -282,14 +282,12 @@ async function* inRanges(
         const borrowed = coming.length > 0;
         if (borrowed && !budget.tryTake()) break;
         const end = Math.min(next + RANGE_BYTES, facts.size);
-        const chunks = collect(range(inner, object, request, facts, next, end));
-        chunks.catch(() => undefined);
-        coming.push({ chunks, borrowed });
+        coming.push({ chunks: readAhead(range(inner, object, request, facts, next, end)), borrowed });
         next = end;
       }
       const turn = coming.shift();
       try {
-        if (turn) yield* await turn.chunks;
+        if (turn) yield* turn.chunks;
       } finally {
         if (turn?.borrowed) budget.give();
       }
@@ -300,8 +298,12 @@ async function* inRanges(
   }
 }
 
-async function collect(chunks: AsyncIterable<Buffer>): Promise<Buffer[]> {
-  const all: Buffer[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  return all;
+/** Reads at once, before anybody takes what arrives. What has been taken is not held any more. */
+function readAhead(chunks: AsyncIterable<Buffer>): Readable {
+  // As many chunks as a range may have: none waits in its socket.
+  const ahead = Readable.from(chunks, { highWaterMark: RANGE_BYTES });
+  // Whose turn it is, is told.
+  ahead.on("error", () => undefined);
+  ahead.read(0);
+  return ahead;
 }
