@@ -170,7 +170,7 @@ export class Api {
     if (apiKey) return { "x-api-key": apiKey };
     throw new TweedleError(
       "Invalid",
-      "This stage wants a key of its producers: give the one that you were given.",
+      "This stage wants a key of its producers: give yours, as apiKey or in TWEEDLE_API_KEY.",
     );
   }
 

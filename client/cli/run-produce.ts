@@ -9,7 +9,6 @@ import { TweedleError } from "../errors";
 import { withWorkers } from "../produce/pool";
 import { Producer } from "../produce/producer";
 import type { ProgressReport } from "../produce/progress";
-import { defaultCredentials } from "../sqs";
 import { settingsOf } from "./configuration";
 import { EXIT_CODES, codeOfInterruption, interruptible, sentenceOf } from "./exit";
 import type { ProduceFlags } from "./produce";
@@ -35,7 +34,7 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
     apiUrl,
     // What only some stages ask for. A flag would show a key to whoever lists processes.
     apiKey: process.env["TWEEDLE_API_KEY"],
-    credentials: defaultCredentials,
+    credentials: async () => (await import("../sqs")).defaultCredentials(),
     concurrency,
     inlineThresholdBytes: inlineThreshold,
     multipartThresholdBytes: multipartThreshold,
