@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import {
   type ClientRequest,
   Agent as HttpAgent,
@@ -51,8 +50,6 @@ export interface HttpRequest {
  */
 export async function send(options: HttpRequest): Promise<IncomingMessage> {
   const { method, url, body, signal } = options;
-  // One signal ends as many requests as there are: Node takes more than ten listeners for a leak, and says so.
-  if (signal) setMaxListeners(0, signal);
   const secure = url.startsWith("https:");
   const request = (secure ? httpsRequest : httpRequest)(url, {
     method,
