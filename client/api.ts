@@ -202,7 +202,10 @@ function parseApiUrl(apiUrl: string): URL {
     });
   }
   if (!["http:", "https:"].includes(url.protocol)) {
-    throw new TweedleError("Invalid", `The API's URL must begin with https://, not ${url.protocol}//.`);
+    throw new TweedleError(
+      "Invalid",
+      `The API's URL must begin with https:// or http://, not ${url.protocol}//.`,
+    );
   }
   url.pathname = url.pathname.replace(/\/+$/, "");
   return url;

@@ -112,7 +112,7 @@ ${environmentOf(chain)
   .map((line) => `  export ${line}`)
   .join("\n")}
   npx tweedle produce ${file}
-  npx tweedle consume --out /tmp/received --max 1
+  npx tweedle consume --out received --max 1
 
 Or put a file as anybody may:
   curl -T ${file} ${ask(`'{"object_key": "lock.json"${length}}'`, "/putObject")}

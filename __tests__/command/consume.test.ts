@@ -113,6 +113,15 @@ test("two versions of one object are two files: each was announced, and none tak
   expect(contents.toSorted()).toEqual(["one", "two"]);
 });
 
+test("--exec that fails before it has read all says how it ended", async () => {
+  await produce("large.bin", Buffer.alloc(300_000, 1));
+  const { code, lines } = await consume("--exec", "exit 3", "--max", "1", "--retry-delay", "0");
+  expect([code, lines.map(({ event, reason }) => [event, reason])]).toEqual([
+    1,
+    [["failed", "The command ended with exit code 3."]],
+  ]);
+});
+
 test("--exec has the payload on its input, and the facts in its environment", async () => {
   const name = "a'$(touch hacked)`b`;c\".txt";
   const key = await produce(name, "payload", "--metadata", "a=1");

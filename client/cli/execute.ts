@@ -44,10 +44,12 @@ export async function execute(command: string, payload: Payload, stdout: "stdout
   });
   try {
     const [code, killedBy] = await exited;
+    // An AbortError is ours: a command that reads no further.
+    const errored = body.errored as Error | null;
+    const broken = errored?.name === "AbortError" ? undefined : errored;
     body.destroy();
     await fed;
-    if (code !== 0)
-      throw body.errored ?? new Error(`The command ended with ${killedBy ?? `exit code ${code}`}.`);
+    if (code !== 0) throw broken ?? new Error(`The command ended with ${killedBy ?? `exit code ${code}`}.`);
   } finally {
     signal.removeEventListener("abort", stop);
     clearTimeout(lastWords);

@@ -40,10 +40,16 @@ export const codeOfInterruption = (): number => asked ?? EXIT_CODES.failed;
 
 /** What to end with after a failure. */
 export function codeOf(error: unknown): number {
-  if (!(error instanceof TweedleError)) return EXIT_CODES.failed;
+  if (!(error instanceof TweedleError)) return isSetting(error) ? EXIT_CODES.usage : EXIT_CODES.failed;
   if (error.code === "Interrupted") return codeOfInterruption();
   return error.code === "Invalid" ? EXIT_CODES.usage : EXIT_CODES.failed;
 }
+
+/** What the SDK misses among the user's settings. */
+const isSetting = (error: unknown): boolean =>
+  error instanceof Error &&
+  (/^(CredentialsProviderError|TokenProviderError)$/.test(error.name) ||
+    error.message === "Region is missing");
 
 /**
  * What to say of a failure in one line; undefined where it is our own mistake. What AWS or its SDK refuses is about
@@ -53,11 +59,8 @@ export function sentenceOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof TweedleError) return error.message;
   const { code = "", message, name } = error as NodeJS.ErrnoException;
-  const isOfSdk =
-    "$metadata" in error ||
-    /^(CredentialsProviderError|TokenProviderError)$/.test(name) ||
-    message === "Region is missing";
-  if (!isOfSdk && !("syscall" in error)) return undefined;
+  if (message === "Region is missing") return "The region is missing: set AWS_REGION.";
+  if (!isSetting(error) && !("$metadata" in error) && !("syscall" in error)) return undefined;
   // Several addresses that all refuse have no sentence of their own.
   const [cause] = error instanceof AggregateError ? (error.errors as Error[]) : [];
   return message || cause?.message || code || name;

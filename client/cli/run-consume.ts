@@ -14,7 +14,7 @@ import { ProgressLine, printJson, printable, progressText } from "./terminal";
 export async function runConsume(flags: ConsumeFlags): Promise<void> {
   const { out, exec, json, retryDelay } = flags;
   if ((out === undefined) === (exec === undefined)) {
-    throw new TweedleError("Invalid", "Say where payloads go: --out DIR, or --exec COMMAND.");
+    throw new TweedleError("Invalid", "Say where payloads go: --out DIR or --exec COMMAND, and not both.");
   }
   const settings = await settingsOf(flags as Record<string, unknown>, ["apiUrl", "queueUrl"]);
   const folder = out === undefined ? undefined : await Folder.open(out);

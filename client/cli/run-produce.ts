@@ -68,6 +68,8 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
   try {
     // Large ones go up in parts at once already; small ones wait for answers most of the time.
     await withWorkers(items.length > 1 ? concurrency : 1, items, send, interrupted);
+  } catch (error) {
+    if (!interrupted.aborted) throw error;
   } finally {
     shown.clear();
     producer.close();

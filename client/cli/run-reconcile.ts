@@ -39,6 +39,10 @@ export async function runReconcile(flags: ReconcileFlags): Promise<void> {
   }
   if (!flags.json) {
     const then = flags.announce ? "announced again" : "not announced: say --announce to do it";
-    console.log(count === 0 ? "Nothing is left." : `${count} payloads, ${formatBytes(bytes)}, ${then}.`);
+    console.log(
+      count === 0
+        ? "Nothing is left."
+        : `${count} ${count === 1 ? "payload" : "payloads"}, ${formatBytes(bytes)}, ${then}.`,
+    );
   }
 }

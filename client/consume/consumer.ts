@@ -150,6 +150,7 @@ export class Consumer {
 
   async #start(): Promise<void> {
     const { queueUrl, visibilityTimeoutSeconds, waitTimeSeconds = 20, stopWhenEmpty } = this.#options;
+    await this.#checkApi();
     this.#visibilityTimeoutSeconds = visibilityTimeoutSeconds ?? (await this.#queueVisibilityTimeout());
     if (this.#stopping) return;
     const poller = Poller.create({
@@ -188,6 +189,15 @@ export class Consumer {
     });
     this.#poller = poller;
     poller.start();
+  }
+
+  /** A wrong URL is told at once, and costs no message a receive. An API that is out of reach may come back. */
+  async #checkApi(): Promise<void> {
+    try {
+      await this.#api.has("getObject", this.#ending.signal);
+    } catch (error) {
+      if (error instanceof TweedleError && error.code === "Invalid") throw error;
+    }
   }
 
   /** Asked once, at the start: whoever may not read the queue is told at once. */
@@ -397,7 +407,11 @@ export class Consumer {
     // What will not work gets to the dead letters as fast as the queue allows; what was interrupted is for others.
     const retryAfterSeconds =
       permanent || this.#ending.signal.aborted ? 0 : Math.round(retryDelaySeconds(receiveCount));
-    for (const { key, error } of failures) {
+    for (const { key, error: cause } of failures) {
+      const error =
+        this.#ending.signal.aborted && cause.name === "AbortError"
+          ? new TweedleError("Interrupted", "It was not done when the consumer had to stop.", { cause })
+          : cause;
       this.#tell({ kind: "failed", messageId, key, receiveCount, error, permanent, retryAfterSeconds });
     }
     await visibility.giveBack(retryAfterSeconds);
