@@ -157,6 +157,10 @@ async function refusal(response: IncomingMessage, request: ClientRequest): Promi
   );
 }
 
+/** Between us and S3, somebody else may say that all is well. */
+export const notOfS3 = (lack: string): HttpError =>
+  new HttpError(502, "", `The answer has ${lack}: it is not S3's.`);
+
 const textIn = (value: unknown) => (typeof value === "string" ? value : "");
 
 function errorIn(text: string): { code: string; message: string } {

@@ -38,13 +38,13 @@ describe("a layout", () => {
       }),
     );
     for (const text of ["", "0", "-1", "1.5", "1e9", " 1", "1++", "99999999999999"])
-      expect(() => Layout.parse(text)).toThrow("is no layout of parts.");
+      expect(Layout.parse(text)).toBeUndefined();
   });
 
   test("cuts what is there into parts without a gap", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 10_000 }), fc.integer({ min: 1, max: 3000 }), (size, part) => {
-        const parts = [...partsOf(chunkSource([], size), Layout.parse(String(part)))];
+        const parts = [...partsOf(chunkSource([], size), Layout.parse(String(part)) as Layout)];
         expect(parts.map(({ number }) => number)).toEqual(parts.map((_, index) => index + 1));
         expect(parts.map(({ start }) => start)).toEqual(
           [0, ...parts.map(({ end }) => end)].slice(0, parts.length),

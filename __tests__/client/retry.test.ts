@@ -193,6 +193,8 @@ describe("a journal", () => {
     modifiedAt: 1,
     layout: "5242880",
     asked: "{}",
+    begunAt: 5,
+    completing: false,
   };
 
   test("keeps what was noted for one file and one API, for its owner's eyes only", async () => {
@@ -202,10 +204,10 @@ describe("a journal", () => {
     const journal = await Journal.of(state, "https://one", file);
     expect(await journal.read()).toBeUndefined();
     await journal.write(entry);
-    await journal.write({ ...entry, completingAt: 5 });
+    await journal.write({ ...entry, completing: true });
     expect(await (await Journal.of(state, "https://one", file)).read()).toEqual({
       ...entry,
-      completingAt: 5,
+      completing: true,
     });
     expect(await (await Journal.of(state, "https://two", file)).read()).toBeUndefined();
     const [name = "", ...others] = readdirSync(state);

@@ -303,7 +303,9 @@ export class Consumer {
     if (contents.kind === "inline") {
       const { payload } = contents;
       await tryTo(payload.key, () =>
-        this.#handleOnce({ key: payload.key }, begun, () => this.#openInline(payload)),
+        this.#handleOnce({ key: payload.key, eTag: payload.checksum }, begun, () =>
+          this.#openInline(payload),
+        ),
       );
       return failures;
     }
@@ -341,6 +343,10 @@ export class Consumer {
         // Whatever the handler made of it: bytes that were wrong are no delivery. Whoever reads with `for await` and has
         // seen enough leaves an AbortError, and that is none.
         if (body.errored && (signal.aborted || body.errored.name !== "AbortError")) throw body.errored;
+        // It was piped somewhere, and not waited for: to end now would cut it off, and delete what is missing.
+        if (body.readableFlowing && !body.readableEnded && !body.destroyed) {
+          throw new Error("The handler resolved while the payload was still flowing: await what reads it.");
+        }
       } finally {
         body.destroy();
       }
@@ -385,8 +391,10 @@ export class Consumer {
 
   async #deletePayloads(contents: Contents): Promise<void> {
     if (this.#options.keep || contents.kind !== "objects") return;
+    const told = new Set<string>();
     for (const object of contents.objects) {
-      if (object instanceof TweedleError) continue;
+      if (object instanceof TweedleError || told.has(`${object.key}@${object.versionId}`)) continue;
+      told.add(`${object.key}@${object.versionId}`);
       try {
         await deleteObject(this.#api, object, this.#options);
       } catch (error) {

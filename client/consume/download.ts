@@ -238,6 +238,8 @@ async function* range(
       try {
         if (response.statusCode !== 206)
           throw new HttpError(502, "", "S3 answered all where a range was asked for.");
+        if (!response.headers["content-range"]?.startsWith(`bytes ${position}-${end - 1}/`))
+          throw new HttpError(502, "", "S3 answered another range than was asked for.");
         for await (const chunk of bytesOf(response)) {
           position += chunk.length;
           yield chunk;
@@ -282,7 +284,9 @@ async function* inRanges(
         const borrowed = coming.length > 0;
         if (borrowed && !budget.tryTake()) break;
         const end = Math.min(next + RANGE_BYTES, facts.size);
-        coming.push({ chunks: readAhead(range(inner, object, request, facts, next, end)), borrowed });
+        const bytes = range(inner, object, request, facts, next, end);
+        // Whose turn it is needs nothing ahead: what many large payloads hold at once is the budget's.
+        coming.push({ chunks: borrowed ? readAhead(bytes) : bytes, borrowed });
         next = end;
       }
       const turn = coming.shift();

@@ -1,7 +1,8 @@
 import type { Announcement } from "./contents";
 
-/** How many payloads a consumer remembers. */
+/** How many keys a consumer remembers, and of each how many payloads: a producer may write over his own. */
 const REMEMBERED = 10_000;
+const REMEMBERED_OF_ONE = 100;
 
 type Identity = Pick<Announcement, "key"> &
   Partial<Pick<Announcement, "bucket" | "versionId" | "eTag" | "sequencer">>;
@@ -41,7 +42,7 @@ export class Duplicates {
   #remember(identity: Identity): void {
     const all = this.#done.get(identity.key) ?? [];
     this.#done.delete(identity.key);
-    this.#done.set(identity.key, [...all, identity]);
+    this.#done.set(identity.key, [...all.slice(1 - REMEMBERED_OF_ONE), identity]);
     if (this.#done.size > REMEMBERED) this.#done.delete(this.#done.keys().next().value ?? "");
   }
 }

@@ -28,10 +28,13 @@ interface Check {
 const lengthOnly: Check = { by: "length", update: () => undefined, finish: () => ["", ""] };
 
 /** The best check that what S3 says allows. */
-export function checkFor({ checksum, layout, md5 }: Expected): Check {
-  if (checksum !== undefined && !checksum.includes("-"))
-    return whole("SHA-256", "sha256", "base64", checksum);
-  if (checksum !== undefined && layout !== undefined) return composite(checksum, Layout.parse(layout));
+export function checkFor({ size, checksum, layout: text = "", md5 }: Expected): Check {
+  const [, parts] = /-(\d+)$/.exec(checksum ?? "") ?? [];
+  if (checksum !== undefined && parts === undefined) return whole("SHA-256", "sha256", "base64", checksum);
+  // The metadata is the producer's, the number of parts is S3's. Another layout would check nothing, and might cost a
+  // digest for each byte.
+  const layout = parts === "1" ? Layout.ofSize(size, size) : Layout.parse(text);
+  if (checksum !== undefined && layout?.count(size) === Number(parts)) return composite(checksum, layout);
   return md5 === undefined ? lengthOnly : whole("MD5", "md5", "hex", md5);
 }
 

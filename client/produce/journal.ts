@@ -1,7 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { homedir, hostname } from "node:os";
 import { join } from "node:path";
+import { TweedleError } from "../errors";
+import { isAlive } from "../processes";
 import type { Upload } from "./multipart";
 
 /** What is known of an upload that may be interrupted. */
@@ -14,9 +16,14 @@ export interface JournalEntry extends Upload {
   readonly layout: string;
   /** What else was asked of it: type, name and metadata stay those of the beginning. */
   readonly asked: string;
-  /** When it was about to become an object, in milliseconds since 1970: it may be one. */
-  readonly completingAt?: number;
+  /** When it was begun, in milliseconds since 1970: S3 drops it a day after that, whatever was done with it since. */
+  readonly begunAt: number;
+  /** Whether it was about to become an object: it may be one. */
+  readonly completing: boolean;
 }
+
+/** The journals that this process holds: its own number says nothing of itself. */
+const held = new Set<string>();
 
 /** Where journals are kept: https://specifications.freedesktop.org/basedir-spec/latest/ */
 export const defaultStateDirectory = (): string =>
@@ -45,6 +52,38 @@ export class Journal {
     }
   }
 
+  /**
+   * Keeps other processes from the same file: one would take what the other does to an upload for what S3 did.
+   *
+   * @returns what lets them again
+   * @throws TweedleError Invalid, where another one is at it
+   */
+  async lock(): Promise<() => Promise<void>> {
+    const lock = `${this.file}.lock`;
+    for (;;) {
+      try {
+        await writeFile(lock, JSON.stringify({ host: hostname(), pid: process.pid }), {
+          flag: "wx",
+          mode: 0o600,
+        });
+        held.add(lock);
+        return async () => {
+          held.delete(lock);
+          await rm(lock, { force: true });
+        };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        if (held.has(lock) || (await isHeld(lock))) {
+          throw new TweedleError(
+            "Invalid",
+            `${this.path} is being sent already. (If it is not: remove ${lock}.)`,
+          );
+        }
+        await rm(lock, { force: true });
+      }
+    }
+  }
+
   async write(entry: JournalEntry): Promise<void> {
     const partial = `${this.file}.${randomUUID()}`;
     await writeFile(partial, JSON.stringify(entry), { mode: 0o600 });
@@ -53,5 +92,16 @@ export class Journal {
 
   async remove(): Promise<void> {
     await rm(this.file, { force: true });
+  }
+}
+
+/** Whether whoever made a lock is still there; of another machine, that cannot be seen. */
+async function isHeld(lock: string): Promise<boolean> {
+  try {
+    const { host, pid } = JSON.parse(await readFile(lock, "utf8")) as { host: string; pid: number };
+    // In a container every process may have the same number.
+    return host !== hostname() || (pid !== process.pid && isAlive(pid));
+  } catch {
+    return false;
   }
 }

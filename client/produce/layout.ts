@@ -1,5 +1,4 @@
 import { LIMITS } from "../../functions/sign-url/limits";
-import { TweedleError } from "../errors";
 
 const MIB = 1024 ** 2;
 /** S3's least for a part that is not the last. */
@@ -34,11 +33,10 @@ export class Layout {
     return new Layout(partBytes, true);
   }
 
-  /** @throws TweedleError Invalid, where that is none */
-  static parse(text: string): Layout {
+  /** What {@link toString} has written; undefined where it is not that. */
+  static parse(text: string): Layout | undefined {
     const [, bytes = "", growing] = /^([1-9]\d{0,12})(\+?)$/.exec(text) ?? [];
-    if (!bytes) throw new TweedleError("Invalid", `${JSON.stringify(text)} is no layout of parts.`);
-    return new Layout(Number(bytes), growing === "+");
+    return bytes ? new Layout(Number(bytes), growing === "+") : undefined;
   }
 
   /** The size of a part, unless it is the last, in bytes. @param number from 1 */
@@ -47,9 +45,14 @@ export class Layout {
     return Math.min(this.partBytes * 2 ** doublings, LIMITS.putBytes);
   }
 
-  /** How many parts a payload of one size has. @param size in bytes */
+  /** How many parts a payload has; Infinity where an upload may not have as many. @param size in bytes */
   count(size: number): number {
-    return Math.ceil(size / this.partBytes);
+    let left = size;
+    for (let number = 1; number <= LIMITS.partsPerUpload; number += 1) {
+      left -= this.sizeOf(number);
+      if (left <= 0) return number;
+    }
+    return Infinity;
   }
 
   /** As the payload's metadata says it: 33554432, or 8388608+ for parts that grow. */

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import type { SignedParts } from "../api";
 import { HttpError, TweedleError } from "../errors";
-import { parseXml, textOf, throwIfError } from "../http";
+import { notOfS3, parseXml, textOf, throwIfError } from "../http";
 import { mayHaveWorked, retrying } from "../retry";
 import { EXPIRES_IN, SignedRequest } from "../signed-request";
 import type { Context, Fields } from "./context";
@@ -159,7 +159,9 @@ export async function completeUpload(
     "Completing the upload",
     async () => {
       try {
-        throwIfError(await textOf(await request.send({ body: () => body, signal })));
+        const answer = await textOf(await request.send({ body: () => body, signal }));
+        throwIfError(answer);
+        if (!answer.includes("CompleteMultipartUploadResult")) throw notOfS3("no result");
       } catch (error) {
         if (ambiguous && isAlreadyDone(error)) return;
         ambiguous ||= mayHaveWorked(error);

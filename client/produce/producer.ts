@@ -143,10 +143,11 @@ export class Producer {
     } = this.#options;
     const context = this.#context(size, options);
     if (inlineThresholdBytes > 0 && size <= inlineThresholdBytes) {
-      const produced = await sendMessage(context, source, fields);
+      const produced = await sendMessage(context, source, fields, file?.assertUnchanged);
       if (produced) return produced;
     }
-    if (size <= multipartThresholdBytes) return await putObject(context, source, fields);
+    if (size <= multipartThresholdBytes)
+      return await putObject(context, source, fields, file?.assertUnchanged);
     await this.#refuseTooLarge(size, fields, options.signal);
     const layout = Layout.ofSize(size, partSizeBytes);
     context.progress.totalParts = layout.count(size);

@@ -1,19 +1,25 @@
 import { randomUUID } from "node:crypto";
 import { HttpError } from "../errors";
-import { textOf } from "../http";
+import { notOfS3, textOf } from "../http";
 import { mayHaveWorked, retrying } from "../retry";
 import { EXPIRES_IN, SignedRequest } from "../signed-request";
 import type { Context, Fields, Produced } from "./context";
 import { type Source, changed, digestOf } from "./source";
 
-/** Puts a payload in one request, with its length and digest signed. */
+/**
+ * Puts a payload in one request, with its length and digest signed.
+ *
+ * @param check a last look at what was hashed, which throws where it must not be sent
+ */
 export async function putObject(
   { api, progress, retry, signal }: Context,
   source: Source,
   fields: Fields,
+  check?: () => Promise<void>,
 ): Promise<Produced> {
   const { size } = source;
   const checksum = (await digestOf(source, 0, size, signal)).toString("base64");
+  await check?.();
   const asked = {
     ...fields,
     content_length: size,
@@ -35,7 +41,9 @@ export async function putObject(
     () =>
       progress.attempt(size, async (sent) => {
         try {
-          await textOf(await request.send({ body: () => sent(source.read(0, size)), signal }));
+          const response = await request.send({ body: () => sent(source.read(0, size)), signal });
+          await textOf(response);
+          if (!response.headers.etag) throw notOfS3("no ETag");
         } catch (error) {
           // Nobody else writes to this key: what is there is ours.
           if (mayBeThere && error instanceof HttpError && error.status === 412) return;

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { TweedleError } from "../errors";
@@ -54,7 +55,7 @@ export async function openFile(path: string): Promise<FileSource | FileHandle> {
       throw new TweedleError("Invalid", `${path} is a folder. Send what is in it with -r.`);
     // A pipe or a device has no length that could be signed.
     if (!stat.isFile()) return handle;
-    return fileSource(path, handle, stat.size, stat.mtimeMs);
+    return fileSource(path, handle, stat);
   } catch (error) {
     await handle?.close();
     if (error instanceof TweedleError) throw error;
@@ -66,7 +67,12 @@ export async function openFile(path: string): Promise<FileSource | FileHandle> {
 
 export const isSource = (opened: FileSource | FileHandle): opened is FileSource => "modifiedAt" in opened;
 
-function fileSource(path: string, handle: FileHandle, size: number, modifiedAt: number): FileSource {
+function fileSource(
+  path: string,
+  handle: FileHandle,
+  // What a program may set back as it likes, and what it may not.
+  { size, mtimeMs: modifiedAt, ctimeMs: changedAt }: Stats,
+): FileSource {
   return {
     path,
     size,
@@ -86,7 +92,7 @@ function fileSource(path: string, handle: FileHandle, size: number, modifiedAt: 
     },
     assertUnchanged: async () => {
       const now = await handle.stat();
-      if (now.size !== size || now.mtimeMs !== modifiedAt) throw changed(path);
+      if (now.size !== size || now.mtimeMs !== modifiedAt || now.ctimeMs !== changedAt) throw changed(path);
     },
     close: () => handle.close(),
   };

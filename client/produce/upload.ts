@@ -17,8 +17,12 @@ import { withWorkers } from "./pool";
 import { changedOr } from "./put-object";
 import { type FileSource, digestOf } from "./source";
 
-/** S3 drops an upload a day after it was begun (the bucket's lifecycle): until then, one that is gone was completed. */
+/** S3 drops an upload a day after it was begun (the bucket's lifecycle), in milliseconds. */
 const UPLOAD_LIFETIME_MS = 86_400_000;
+
+/** Whether an upload that S3 does not know any more was completed: nobody else drops it before its day is over. */
+const mayBeDone = ({ completing, begunAt }: JournalEntry) =>
+  completing && Date.now() - begunAt < UPLOAD_LIFETIME_MS;
 
 type Parts = AsyncIterable<Part> | Iterable<Part>;
 
@@ -59,19 +63,39 @@ export async function resumableUpload(
   { stateDirectory, apiUrl }: { readonly stateDirectory: string; readonly apiUrl: string },
 ): Promise<Produced> {
   const journal = await Journal.of(stateDirectory, apiUrl, file.path);
+  const unlock = await journal.lock();
+  try {
+    return await goOn(context, file, fields, wanted, journal);
+  } finally {
+    await unlock();
+  }
+}
+
+async function goOn(
+  context: Context,
+  file: FileSource,
+  fields: Fields,
+  wanted: Layout,
+  journal: Journal,
+): Promise<Produced> {
   const { path, size, modifiedAt } = { ...file, path: journal.path };
   const asked = JSON.stringify(fields);
   const noted = await journal.read();
   const isSame =
     noted?.path === path && noted.size === size && noted.modifiedAt === modifiedAt && noted.asked === asked;
   const old = noted && isSame ? await findUpload(context, noted) : undefined;
-  if (noted && !isSame) await abortUpload(context, noted).catch(() => undefined);
+  if (noted && !isSame) {
+    // In this order: what is noted as about to be an object must not be gone by our own hand.
+    await journal.remove();
+    await abortUpload(context, noted).catch(() => undefined);
+  }
   if (old === "done") {
     await journal.remove();
     return await producedFrom(file, noted as JournalEntry, context.signal);
   }
-  const layout = old ? Layout.parse((noted as JournalEntry).layout) : wanted;
+  const layout = (old && Layout.parse((noted as JournalEntry).layout)) ?? wanted;
   context.progress.totalParts = layout.count(size);
+  const begunAt = Date.now();
   const entry: JournalEntry = old
     ? (noted as JournalEntry)
     : {
@@ -81,13 +105,15 @@ export async function resumableUpload(
         modifiedAt,
         asked,
         layout: layout.toString(),
+        begunAt,
+        completing: false,
       };
-  await journal.write(entry);
   try {
+    await journal.write(entry);
     const parts = await uploadParts(context, entry, partsOf(file, layout), old ?? []);
     await file.assertUnchanged();
-    await journal.write({ ...entry, completingAt: Date.now() });
-    await completeUpload(context, entry, parts, entry.completingAt !== undefined);
+    await journal.write({ ...entry, completing: true });
+    await completeUpload(context, entry, parts, mayBeDone(entry));
     await journal.remove();
     return produced(entry, parts);
   } catch (error) {
@@ -110,7 +136,7 @@ async function findUpload(
 ): Promise<UploadedPart[] | "done" | undefined> {
   const parts = await listParts(context, noted);
   if (parts) return parts;
-  return Date.now() - (noted.completingAt ?? 0) < UPLOAD_LIFETIME_MS ? "done" : undefined;
+  return mayBeDone(noted) ? "done" : undefined;
 }
 
 async function uploadParts(
@@ -164,7 +190,10 @@ function produced({ key }: Upload, parts: readonly UploadedPart[]): Produced {
 /** What an earlier process has completed. */
 async function producedFrom(file: FileSource, noted: JournalEntry, signal?: AbortSignal): Promise<Produced> {
   const digests: Buffer[] = [];
-  for (const { start, end } of partsOf(file, Layout.parse(noted.layout))) {
+  for (const { start, end } of partsOf(
+    file,
+    Layout.parse(noted.layout) ?? Layout.ofSize(file.size, file.size),
+  )) {
     digests.push(await digestOf(file, start, end, signal));
   }
   const checksum = compositeChecksum(digests);
