@@ -117,7 +117,7 @@ test.each([
   producing.catch(() => undefined);
   await appendFile(path, PAYLOAD.subarray(bytes));
   await expect(producing).rejects.toThrow("changed while it was sent");
-  expect(await arrived()).toEqual([]);
+  expect(await world().objects()).toEqual([]);
 });
 
 test("a file that is written over in place, and given its old time, is not announced as a mixture", async () => {
@@ -134,7 +134,7 @@ test("a file that is written over in place, and given its old time, is not annou
   await expect(producing).rejects.toThrow("changed while it was sent");
   await swapped;
   await other.close();
-  expect(await arrived()).toEqual([]);
+  expect(await world().objects()).toEqual([]);
 });
 
 test("an answer of 200 that is not S3's, or not the API's, is none", async () => {
