@@ -255,7 +255,7 @@ export const statementBecomes = (sid: string, changes: object) =>
   statementsBecome((one) => (one.Sid === sid ? { ...one, ...changes } : one));
 
 /** A policy with one statement more. */
-export const with_ = (statement: Statement) => (attributes: Attributes) => {
+export const withAlso = (statement: Statement) => (attributes: Attributes) => {
   const { Version, Statement } = JSON.parse(String(attributes["policy"])) as {
     Version: string;
     Statement: readonly Statement[];

@@ -33,7 +33,7 @@ import {
   statementBecomes,
   stringOf,
   trailBuckets,
-  with_,
+  withAlso,
   without,
   workQueues,
 } from "./read";
@@ -272,7 +272,7 @@ const BUCKETS: readonly Rule[] = [
       mistake(
         "a policy that lets everybody read",
         "content/policy",
-        with_({
+        withAlso({
           Sid: "Everybody",
           Effect: "Allow",
           Principal: { AWS: "*" },
@@ -284,7 +284,7 @@ const BUCKETS: readonly Rule[] = [
       mistake(
         "a policy that lets another account read",
         "content/policy",
-        with_({
+        withAlso({
           Sid: "Other",
           Effect: "Allow",
           Principal: { AWS: "arn:aws:iam::999999999999:root" },
@@ -588,7 +588,7 @@ const QUEUES: readonly Rule[] = [
       mistake(
         "everybody",
         "queue/dead-letter-queue",
-        with_({
+        withAlso({
           Sid: "Everybody",
           Effect: "Allow",
           Principal: { AWS: "*" },
@@ -871,7 +871,7 @@ const FUNCTIONS: readonly Rule[] = [
       mistake(
         "a signer that may send besides",
         "consumer-signer/sign-urls",
-        with_({
+        withAlso({
           Sid: "Send",
           Effect: "Allow",
           Action: "sqs:SendMessage",
