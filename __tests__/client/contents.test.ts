@@ -125,6 +125,10 @@ test.each([
   '{"Type":"Notification","Message":"{"}',
   '{"Type":"Notification","Message":3}',
   '{"Records":{}}',
+  '[{"toString":1},{}]',
+  '{"source":"tweedle","size":{"toString":1}}',
+  '{"source":"aws.s3","detail-type":{"toString":1}}',
+  '{"Type":"Notification","Message":"[{\\"toString\\":1},{}]"}',
 ])("%s is refused in a sentence", (body) => {
   let error: unknown;
   try {

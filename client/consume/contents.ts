@@ -51,7 +51,15 @@ const MAX_WRAPPINGS = 2;
  * @throws TweedleError Invalid, where it is none of these
  */
 export function contentsOf({ Body = "", MessageAttributes = {} }: Message): Contents {
-  return read(parseJson(Body), MessageAttributes, 0);
+  try {
+    return read(parseJson(Body), MessageAttributes, 0);
+  } catch (error) {
+    if (error instanceof TweedleError) throw error;
+    // JSON may hold what no program expects, such as a toString that is a number: it is its sender's mistake, not ours.
+    throw new TweedleError("Invalid", `The message cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
+  }
 }
 
 type Attributes = Readonly<Record<string, MessageAttributeValue>>;
