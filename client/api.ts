@@ -192,6 +192,23 @@ export class Api {
   }
 }
 
+/**
+ * The bucket that a signed URL leads to: the API's own, whatever a message names.
+ *
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+ */
+export function bucketOf(signedUrl: string): string {
+  const { hostname, pathname } = new URL(signedUrl);
+  return /^(.+)\.s3[.-]([^/]+\.)?amazonaws\.com(\.cn)?$/.exec(hostname)?.[1] ?? pathname.split("/")[1] ?? "";
+}
+
+/** A message that is about another bucket than the API's: under its key we may have a payload of our own. */
+export class OtherBucketError extends TweedleError {
+  constructor(named: string, own: string) {
+    super("Invalid", `The message names the bucket ${named}, and the API is for ${own}.`);
+  }
+}
+
 function parseApiUrl(apiUrl: string): URL {
   let url: URL;
   try {

@@ -177,12 +177,20 @@ export const objectsOf = ({ contents }: DeadLetter): Announcement[] =>
     ? []
     : contents.objects.filter((object): object is Announcement => !(object instanceof TweedleError));
 
-/** Whether all payloads of a letter are still there; undefined where that cannot be said. */
-export async function payloadExists(letter: DeadLetter, s3: S3Client): Promise<boolean | undefined> {
+/**
+ * Whether all payloads of a letter are still there; undefined where that cannot be said. Only the bucket that the
+ * operator has said is asked: a letter's sender chooses what it names, and would see by whom it is asked for.
+ */
+export async function payloadExists(
+  letter: DeadLetter,
+  s3: S3Client,
+  bucketName: string,
+): Promise<boolean | undefined> {
   const { contents } = letter;
   if (!(contents instanceof TweedleError) && contents.kind === "inline") return true;
   const objects = objectsOf(letter);
-  if (objects.length === 0) return undefined;
-  const found = await Promise.all(objects.map(({ bucket, key }) => findObject(s3, bucket, key)));
-  return found.every((object) => object !== undefined);
+  const own = objects.filter(({ bucket }) => bucket === bucketName);
+  const found = await Promise.all(own.map(({ key }) => findObject(s3, bucketName, key)));
+  if (found.includes(undefined)) return false;
+  return own.length > 0 && own.length === objects.length ? true : undefined;
 }

@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { commandTools, linesOf, sha256 } from "./tools";
@@ -42,8 +45,15 @@ async function fail(count: number): Promise<void> {
   expect(await chain().count(chain().deadLetterQueueUrl)).toBe(count);
 }
 
-const poison = (MessageBody: string) =>
-  chain().sqs.send(new SendMessageCommand({ QueueUrl: chain().queueUrl, MessageBody }));
+const poison = (MessageBody: string, QueueUrl = chain().queueUrl) =>
+  chain().sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }));
+/** A letter that nobody had to fail for. */
+const letter = (body: unknown) =>
+  poison(typeof body === "string" ? body : JSON.stringify(body), chain().deadLetterQueueUrl);
+const recordOf = (name: string, key: string) => ({
+  eventName: "ObjectCreated:Put",
+  s3: { bucket: { name }, object: { key: encodeURIComponent(key) } },
+});
 
 async function consumed(count: number) {
   const args = ["consume", "--out", join(folder, "received"), "--max", String(count), "--json"];
@@ -195,6 +205,65 @@ test("drop deletes letters and their payloads; --keep leaves these for reconcile
   expect((await run("dlq", "drop", idOf(kept), "--keep")).stdout).toBe("Dropped: 1.\n");
   expect(chain().keys()).toEqual([...others, kept].toSorted());
   expect(await list()).toEqual([]);
+});
+
+test("drop leaves what lies in another bucket, and does not take ours for it", async () => {
+  const precious = await produce("precious.bin", Buffer.alloc(MIB));
+  const own = await produce("own.bin", Buffer.alloc(MIB));
+  await chain().empty();
+  await letter({ Records: [recordOf("somebody-elses", precious), recordOf(chain().bucketName, own)] });
+  const [listed] = await list();
+  const { code, stdout, stderr } = await run("dlq", "drop", listed?.message_id ?? "", "--json");
+  expect([code, JSON.parse(stdout)]).toEqual([0, { dropped: 1 }]);
+  expect(stderr).toBe(`${precious} is in another bucket, somebody-elses, and was left there.\n`);
+  expect(chain().keys()).toContain(precious);
+  expect(chain().keys()).not.toContain(own);
+  expect(await list()).toEqual([]);
+});
+
+test("nobody is asked about a bucket that only a letter names", async () => {
+  const asked: (string | undefined)[] = [];
+  const spy = createServer(({ url }, response) => {
+    asked.push(url);
+    response.end("<ListBucketResult></ListBucketResult>");
+  }).listen(0);
+  await once(spy, "listening");
+  const env = { AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(spy.address() as AddressInfo).port}` };
+  const key = "input/0b9c1d3e-5b0c-4a1f-8a53-1c9b2e6f7a10/a";
+  const problem = "It names another bucket, attackers-bucket.";
+  await letter({ Records: [recordOf("attackers-bucket", key)] });
+  try {
+    const { stdout } = await tweedle(["dlq", "list", "--json"], { env }).ended;
+    expect(linesOf(stdout)).toMatchObject([{ keys: [key], payload_exists: null, problem }]);
+    const table = await tweedle(["dlq", "list"], { env }).ended;
+    expect(table.stdout).toContain(`unknown        ${key}: ${problem}\n`);
+    const id = linesOf(stdout)[0]?.message_id ?? "";
+    expect((await tweedle(["dlq", "show", id], { env }).ended).stdout).toContain(
+      `problem        ${problem}\n`,
+    );
+  } finally {
+    spy.close();
+  }
+  expect(asked).toEqual([]);
+});
+
+test("a letter that nobody can read does not hide the others, and consumers give it up at once", async () => {
+  const bodies = [
+    '[{"toString":1},{}]',
+    '{"source":"tweedle","size":{"toString":1}}',
+    "[".repeat(50_000) + "]".repeat(50_000),
+  ];
+  for (const body of [...bodies, "no JSON"]) await letter(body);
+  const letters = await list();
+  expect(letters).toHaveLength(4);
+  for (const { message_id, problem } of letters) {
+    expect(problem).toMatch(/^The message /);
+    expect((await run("dlq", "show", message_id)).code).toBe(0);
+  }
+  await chain().empty();
+  for (const body of bodies) await poison(body);
+  const { stdout } = await run("consume", "--exec", "cat", "--max", "3", "--json");
+  expect(linesOf(stdout)).toMatchObject(bodies.map(() => ({ event: "failed", permanent: true })));
 });
 
 test("Ctrl-C while letters are looked at shows them to others again", async () => {

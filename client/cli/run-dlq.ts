@@ -1,7 +1,8 @@
 import { S3Client } from "@aws-sdk/client-s3";
 import { formatBytes } from "../../stacks/format";
-import { Api } from "../api";
+import { Api, OtherBucketError } from "../api";
 import { deleteObject } from "../consume/consumer";
+import type { Announcement } from "../consume/contents";
 import { type DeadLetter, DeadLetters, objectsOf, payloadExists } from "../dead-letters";
 import { TweedleError, throwIfAborted } from "../errors";
 import { regionOf, sqsClient } from "../sqs";
@@ -26,7 +27,7 @@ const s3Client = (region: string | undefined) =>
   new S3Client({ ...(region !== undefined && { region }), forcePathStyle: usesPaths() });
 
 /** What is said of one letter. */
-async function describe(letter: DeadLetter, s3: S3Client) {
+async function describe(letter: DeadLetter, s3: S3Client, bucketName: string) {
   const { contents, messageId, sentAt, receiveCount } = letter;
   const keys = objectsOf(letter).map(({ key }) => key);
   const inline =
@@ -39,21 +40,25 @@ async function describe(letter: DeadLetter, s3: S3Client) {
     inline: inline !== undefined,
     // Who may not list the bucket cannot know.
     size: inline?.bytes.length ?? null,
-    payload_exists: (await payloadExists(letter, s3).catch(() => undefined)) ?? null,
-    problem: problemOf(letter),
+    payload_exists: (await payloadExists(letter, s3, bucketName).catch(() => undefined)) ?? null,
+    problem: problemOf(letter, bucketName),
   };
 }
 
-function problemOf({ contents }: DeadLetter): string | null {
+function problemOf(letter: DeadLetter, bucketName: string): string | null {
+  const { contents } = letter;
   if (contents instanceof TweedleError) return contents.message;
   if (contents.kind !== "objects") return null;
-  return contents.objects.find((object) => object instanceof TweedleError)?.message ?? null;
+  const unreadable = contents.objects.find((object) => object instanceof TweedleError);
+  if (unreadable) return unreadable.message;
+  const foreign = objectsOf(letter).find(({ bucket }) => bucket !== bucketName);
+  return foreign ? `It names another bucket, ${foreign.bucket}.` : null;
 }
 
 const yesNo = (exists: boolean | null) => (exists === null ? "unknown" : exists ? "yes" : "no");
 
 export async function runList(flags: DlqFlags): Promise<void> {
-  const { letters, region, signal } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
+  const { letters, settings, region, signal } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
   const { limit = 1000, json } = flags;
   const s3 = s3Client(region);
   try {
@@ -61,7 +66,7 @@ export async function runList(flags: DlqFlags): Promise<void> {
     const described = [];
     for (const letter of received) {
       throwIfAborted(signal);
-      described.push(await describe(letter, s3));
+      described.push(await describe(letter, s3, settings.bucketName));
     }
     if (json) {
       for (const each of described) printJson(each);
@@ -73,7 +78,7 @@ export async function runList(flags: DlqFlags): Promise<void> {
         String(receive_count),
         formatSeconds((Date.now() - Date.parse(sent_at)) / 1000),
         yesNo(payload_exists),
-        printable(keys.join(", ") || (problem ?? "")),
+        printable([keys.join(", "), problem ?? ""].filter((text) => text !== "").join(": ")),
       ]);
       console.log(table(["message", "received", "age", "payload there", "what"], rows, [1, 2]));
       if (received.length === limit) console.log(`These are the first ${limit}; --limit shows more.`);
@@ -84,11 +89,11 @@ export async function runList(flags: DlqFlags): Promise<void> {
 }
 
 export async function runShow(id: string, flags: DlqFlags): Promise<void> {
-  const { letters, region } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
+  const { letters, settings, region } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
   try {
     const [letter] = choose(await letters.receive(flags.limit ?? 1000), [id]);
     if (!letter) return;
-    const described = await describe(letter, s3Client(region));
+    const described = await describe(letter, s3Client(region), settings.bucketName);
     if (flags.json) {
       printJson({ ...described, body: letter.body });
       return;
@@ -162,13 +167,23 @@ export async function runDrop(ids: readonly string[], flags: DlqFlags): Promise<
     for (const letter of chosen) {
       throwIfAborted(signal);
       // The payload first: without it the letter still says what there was.
-      if (!flags.keep) for (const object of objectsOf(letter)) await deleteObject(api, object, {});
+      if (!flags.keep) for (const object of objectsOf(letter)) await deleteOwn(api, object);
       await letters.drop(letter);
     }
     report(flags, "dropped", chosen.length, "Dropped");
   } finally {
     await letters.release();
     api.close();
+  }
+}
+
+/** Deletes what a letter announces. In another bucket it is somebody else's, and is no reason to keep the letter. */
+async function deleteOwn(api: Api, object: Announcement): Promise<void> {
+  try {
+    await deleteObject(api, object, {});
+  } catch (error) {
+    if (!(error instanceof OtherBucketError)) throw error;
+    console.error(printable(`${object.key} is in another bucket, ${object.bucket}, and was left there.`));
   }
 }
 

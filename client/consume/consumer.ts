@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { Consumer as Poller } from "sqs-consumer";
-import { Api, type ApiOptions } from "../api";
+import { Api, type ApiOptions, OtherBucketError, bucketOf } from "../api";
 import { TweedleError } from "../errors";
 import { textOf } from "../http";
 import type { ProgressReport } from "../produce/progress";
@@ -484,14 +484,24 @@ type Opened = Pick<Payload, "size" | "contentType" | "metadata" | "verifiedBy" |
 const retryDelay = (receiveCount: number): number =>
   Math.min(900, 30 * 2 ** (receiveCount - 1)) * (1 + Math.random());
 
-/** Deletes a payload, of a version only that. */
+/**
+ * Deletes a payload, of a version only that.
+ *
+ * @throws OtherBucketError, where the message names another bucket than the API signs for: nothing is deleted then.
+ *   HttpError, where S3 refuses it; TweedleError Refused, where the API does, or Unavailable
+ */
 export async function deleteObject(
   api: Api,
-  { key, versionId }: Pick<Announcement, "key" | "versionId">,
+  { bucket, key, versionId }: Pick<Announcement, "bucket" | "key" | "versionId">,
   { retry }: Pick<ApiOptions, "retry">,
 ): Promise<void> {
   const fields = { object_key: key, ...(versionId !== undefined && { version_id: versionId }) };
-  const request = new SignedRequest(api.connections, () => api.ask("deleteObject", fields));
+  const request = new SignedRequest(api.connections, async () => {
+    const answer = await api.ask("deleteObject", fields);
+    const own = bucketOf(answer.url);
+    if (own === bucket) return answer;
+    throw new OtherBucketError(bucket, own);
+  });
   await retrying(`Deleting ${key}`, async () => textOf(await request.send()), { retry });
 }
 

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import type { Api } from "../api";
+import { type Api, bucketOf } from "../api";
 import { HttpError, TweedleError, throwIfAborted } from "../errors";
 import { bytesOf, networkError } from "../http";
 import { LAYOUT_METADATA } from "../produce/layout";
@@ -142,12 +142,6 @@ function signed({ api, signal }: DownloadContext, object: Announcement, action: 
       `The message names the bucket ${object.bucket}, and the API is for ${bucket}.`,
     );
   });
-}
-
-/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html */
-function bucketOf(signedUrl: string): string {
-  const { hostname, pathname } = new URL(signedUrl);
-  return /^(.+)\.s3[.-]([^/]+\.)?amazonaws\.com(\.cn)?$/.exec(hostname)?.[1] ?? pathname.split("/")[1] ?? "";
 }
 
 /** The answer that tells what the object is. */
