@@ -221,6 +221,33 @@ test("drop leaves what lies in another bucket, and does not take ours for it", a
   expect(await list()).toEqual([]);
 });
 
+test("a payload that S3 does not let go of is one line, and the letter stays", async () => {
+  const s3 = createServer((_, response) => {
+    response
+      .writeHead(403)
+      .end("<Error><Code>AccessDenied</Code><Message>No\u001b[31m&#27;[2J</Message></Error>");
+  }).listen(0);
+  await once(s3, "listening");
+  const url = `http://127.0.0.1:${(s3.address() as AddressInfo).port}/bucket/key`;
+  const api = createServer(({ method }, response) => {
+    const description = { paths: { "/deleteObject": { post: {} } }, components: { schemas: {} } };
+    response.end(JSON.stringify(method === "GET" ? description : { method: "DELETE", url, headers: {} }));
+  }).listen(0);
+  await once(api, "listening");
+  await letter({ Records: [recordOf("bucket", "input/0b9c1d3e-5b0c-4a1f-8a53-1c9b2e6f7a10/a")] });
+  const [listed] = await list();
+  try {
+    const where = ["--api-url", `http://127.0.0.1:${(api.address() as AddressInfo).port}`];
+    const { code, stdout, stderr } = await run("dlq", "drop", listed?.message_id ?? "", ...where);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^tweedle: The server refused it with 403 AccessDenied: No\\u001b\[31m[^\n]*\n$/);
+  } finally {
+    s3.close();
+    api.close();
+  }
+  expect(await list()).toHaveLength(1);
+});
+
 test("nobody is asked about a bucket that only a letter names", async () => {
   const asked: (string | undefined)[] = [];
   const spy = createServer(({ url }, response) => {

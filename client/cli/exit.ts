@@ -1,4 +1,4 @@
-import { TweedleError } from "../errors";
+import { HttpError, TweedleError } from "../errors";
 
 /** What a command ends with, as its help says. */
 export const EXIT_CODES = {
@@ -58,6 +58,9 @@ const isSetting = (error: unknown): boolean =>
 export function sentenceOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof TweedleError) return error.message;
+  if (error instanceof HttpError) {
+    return `The server refused it with ${[error.status, error.code].join(" ").trim()}: ${error.message}`;
+  }
   const { code = "", message, name } = error as NodeJS.ErrnoException;
   if (message === "Region is missing") return "The region is missing: set AWS_REGION.";
   if (!isSetting(error) && !("$metadata" in error) && !("syscall" in error)) return undefined;

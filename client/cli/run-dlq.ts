@@ -10,7 +10,7 @@ import { type Setting, settingsOf } from "./configuration";
 import type { DlqFlags } from "./dlq";
 import { usesPaths } from "./endpoints";
 import { interruptible } from "./exit";
-import { ProgressLine, formatSeconds, printJson, printable, table } from "./terminal";
+import { ProgressLine, formatSeconds, printJson, printable, printableLines, table } from "./terminal";
 
 /** The clients of one command, and what they lead to. */
 async function open<Needed extends Setting>(flags: DlqFlags, needed: readonly Needed[]) {
@@ -125,7 +125,7 @@ function pretty(body: string): string {
   } catch {
     return printable(body);
   }
-  return text.split("\n").map(printable).join("\n");
+  return printableLines(text);
 }
 
 export async function runRedrive(ids: readonly string[], flags: DlqFlags): Promise<void> {

@@ -94,5 +94,8 @@ export const printable = (text: string): string =>
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 
+/** Text of several lines, of which only the ends of lines stay what they are. */
+export const printableLines = (text: string): string => text.split("\n").map(printable).join("\n");
+
 /** A line of JSON. JSON has no such characters but in its strings, where it reads these escapes. */
 export const printJson = (value: unknown): void => console.log(printable(JSON.stringify(value)));

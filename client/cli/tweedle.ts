@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { Command, CommanderError } from "commander";
 import { version } from "../../package.json";
 import { consume } from "./consume";
@@ -5,7 +6,7 @@ import { dlq } from "./dlq";
 import { EXIT_CODES, EXIT_HELP, codeOf, sentenceOf } from "./exit";
 import { produce } from "./produce";
 import { reconcile } from "./reconcile";
-import { printable } from "./terminal";
+import { printable, printableLines } from "./terminal";
 
 /** All of the command: each subcommand is data in a file of its own, and loads what it needs once it runs. */
 export const tweedle = new Command("tweedle")
@@ -57,7 +58,10 @@ export async function main(argv: readonly string[]): Promise<void> {
       return;
     }
     const sentence = sentenceOf(error);
-    console.error(sentence === undefined ? error : `tweedle: ${printable(sentence)}`);
+    // What we did not expect may hold what somebody else wrote, too.
+    console.error(
+      sentence === undefined ? printableLines(inspect(error)) : `tweedle: ${printable(sentence)}`,
+    );
     process.exitCode = codeOf(error);
   }
 }
