@@ -7,6 +7,7 @@ import { settingsOf } from "./configuration";
 import type { ConsumeFlags } from "./consume";
 import { execute } from "./execute";
 import { EXIT_CODES, interruptible } from "./exit";
+import { Failures } from "./failures";
 import { Folder } from "./folder";
 import { ProgressLine, printJson, printable, progressText } from "./terminal";
 
@@ -20,8 +21,8 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
   const folder = out === undefined ? undefined : await Folder.open(out);
   const shown = new Shown();
   const paths = new Map<string, string>();
-  /** Messages that have failed, and were not handled since. */
-  const failed = new Set<string>();
+  // Whoever consumes without an end asks for no exit code, and is told of each failure.
+  const failures = flags.max !== undefined || flags.once ? new Failures() : undefined;
   const handler = async (payload: Payload) => {
     shown.begin(payload.name);
     try {
@@ -34,9 +35,9 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
   };
   const onEvent = (event: ConsumerEvent) => {
     shown.clear();
-    if (event.kind === "failed") failed.add(event.messageId);
-    if (event.kind === "duplicate") failed.delete(event.messageId);
-    if (event.kind === "handled") failed.delete(event.payload.messageId);
+    if (event.kind === "failed") failures?.add(event.messageId);
+    if (event.kind === "duplicate") failures?.delete(event.messageId);
+    if (event.kind === "handled") failures?.delete(event.payload.messageId);
     const path = event.kind === "handled" ? paths.get(event.payload.id) : undefined;
     if (event.kind === "handled") paths.delete(event.payload.id);
     if (json) printJson(asJson(event, path));
@@ -68,7 +69,7 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
   try {
     await consumer.run();
     // Whoever ends it by hand has seen what failed; it comes again, or is a dead letter.
-    if (failed.size > 0 && !interrupted.aborted) process.exitCode = EXIT_CODES.failed;
+    if (failures?.any && !interrupted.aborted) process.exitCode = EXIT_CODES.failed;
   } finally {
     shown.clear();
     await folder?.close();
