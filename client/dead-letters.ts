@@ -69,8 +69,10 @@ export class DeadLetters {
           MessageSystemAttributeNames: ["All"],
         }),
       );
+      const before = this.#held.size;
       for (const message of Messages) this.#held.set(message.MessageId ?? "", letterOf(message));
-      more = Messages.length > 0;
+      // Letters show again while a long queue is looked at: what gives no new one has been seen, and would go on for ever.
+      more = this.#held.size > before;
     }
     return [...this.#held.values()].toSorted((a, b) => a.sentAt.getTime() - b.sentAt.getTime());
   }
