@@ -20,7 +20,7 @@ export const consume = addSettings(new Command("consume"), ["apiUrl", "queueUrl"
   .option("--out <dir>", "write each payload to DIR/<UUID>/<name>, as its key has it: whole, or not at all")
   .option(
     "--exec <command>",
-    "run a shell command for each payload, which is on its stdin; exit code 0 says that it is handled",
+    "run a shell command for each payload, which is on its stdin (TWEEDLE_SIZE says how many bytes to expect, should tweedle be killed); exit code 0 says that it is handled",
   )
   .addOption(new Option("--concurrency <n>", "messages at once").argParser(whole(1, 1000)).default(4))
   .option("--max <n>", "stop after so many messages with payloads", whole(1, Number.MAX_SAFE_INTEGER))

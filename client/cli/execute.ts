@@ -8,8 +8,10 @@ import { atExit } from "./exit";
 const LAST_WORDS_MS = 3000;
 
 /**
- * Runs a shell command for a payload. It must not see an end of its input where the payload could not be had whole:
- * then it is killed, with all that it has started.
+ * Runs a shell command for a payload. Where the payload cannot be had whole, the command is killed before it sees an end
+ * of its input, with all that it has started. Where this process is killed itself (SIGKILL, no memory), nobody is left to
+ * do so, and a pipe has no other end than a clean one: a command that must not take a half for the whole counts the bytes,
+ * and compares them with TWEEDLE_SIZE. The message comes again in any case.
  *
  * @param stdout where what it prints goes
  * @throws Error where it exits with another code than 0, or is killed

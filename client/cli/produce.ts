@@ -46,7 +46,7 @@ export const produce = addSettings(new Command("produce"), ["apiUrl"])
   )
   .option(
     "--expected-size <size>",
-    "how much standard input will give at most, where it is over 8 TB",
+    "how much standard input will give at most, where it is over 8 TB: the size of parts goes by it, and it is no check",
     bytes("0", "50TB"),
   )
   .option(
