@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { App } from "cdktf";
 import { STAGES, createApp } from "../../main";
@@ -40,6 +41,18 @@ it("Every rule has a name of its own, a sentence, and says where it comes from",
     expect(says).toMatch(/^[A-Z].*[^.]$/);
     expect(from).not.toEqual([]);
   }
+});
+
+it("SECURITY.md names rules, and tests, that there are", () => {
+  const root = join(__dirname, "../..");
+  const security = readFileSync(join(root, "SECURITY.md"), "utf8");
+  const [table = ""] = /\n\| against(.*?)\n\n/s.exec(security) ?? [];
+  const named = [...table.matchAll(/`([^`]*)`/g)].map(([, name = ""]) => name);
+  const unknown = named.filter(
+    (name) => !RULES.some(({ id }) => id === name) && !existsSync(join(root, name)),
+  );
+  expect(unknown).toEqual([]);
+  expect(named.length).toBeGreaterThan(30);
 });
 
 it("Nobody may fetch without a signature, or loses a bucket with what is in it, but on dev", () => {
