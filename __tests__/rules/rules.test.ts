@@ -5,7 +5,7 @@ import { STAGES, createApp } from "../../main";
 import { stackName } from "../../stacks/stage";
 import { InspectionStack, SIGNING } from "../stacks/inspection-stack";
 import { temporaryFolder } from "../stacks/tools";
-import { type Deployment, readDeployment, withMistake } from "./deployment";
+import { type Attributes, type Deployment, readDeployment, set, withMistake } from "./deployment";
 import { RULES, findings } from "./rules";
 
 const outdir = temporaryFolder();
@@ -58,6 +58,37 @@ it("SECURITY.md names rules, and tests, that there are", () => {
 it("Nobody may fetch without a signature, or loses a bucket with what is in it, but on dev", () => {
   const lax = STAGE_DEPLOYMENTS.filter(({ open, throwAway }) => open || throwAway);
   expect(lax.map(({ name }) => name)).toEqual(["producer-consumer-dev"]);
+});
+
+it("What the rules know nothing of changes nothing: alarms, a topic, a dashboard, a fence, a key", () => {
+  const policy = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [{ Sid: "Admin", Effect: "Allow", Principal: { AWS: "*" }, Action: "kms:*", Resource: "*" }],
+  });
+  const others: readonly [type: string, attributes: Attributes][] = [
+    ["aws_cloudwatch_metric_alarm", { alarm_name: "a", dimensions: { QueueName: "q" } }],
+    ["aws_cloudwatch_dashboard", { dashboard_name: "d", dashboard_body: "{}" }],
+    ["aws_sns_topic", { name: "t", kms_master_key_id: "alias/aws/sns" }],
+    ["aws_sns_topic_policy", { arn: "${aws_sns_topic.added.arn}", policy }],
+    ["aws_kms_key", { policy }],
+    ["aws_wafv2_web_acl", { scope: "REGIONAL", rule: [{ name: "rate" }] }],
+    ["aws_wafv2_web_acl_association", { resource_arn: "${aws_api_gateway_stage.x.arn}" }],
+    ["aws_api_gateway_usage_plan", { name: "p", api_stages: [{ stage: "test" }] }],
+    ["aws_cloudwatch_event_rule", { name: "r", event_pattern: "{}" }],
+    ["aws_iam_policy", { name: "boundary", policy }],
+  ];
+  const [, deployment] = STAGE_DEPLOYMENTS as [Deployment, Deployment];
+  const grown = others.reduce(
+    (one, [adds, attributes], index) =>
+      withMistake(
+        one,
+        { what: adds, at: adds, adds, become: set(attributes) },
+        join(outdir, "grown", `${index}`),
+      ),
+    deployment,
+  );
+  expect(grown.stack.resources.length).toBe(deployment.stack.resources.length + others.length);
+  expect(RULES.flatMap((rule) => findings(rule, grown))).toEqual([]);
 });
 
 describe.each(RULES)("$id: $says", (rule) => {
