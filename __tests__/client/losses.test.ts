@@ -139,9 +139,9 @@ test("a file that is written over in place, and given its old time, is not annou
 
 test("an answer of 200 that is not S3's, or not the API's, is none", async () => {
   const { proxy } = world();
-  proxy.inject("PUT", { status: 200 } as never, 1);
+  proxy.inject("PUT", { status: 200 }, 1);
   await make({ multipartThresholdBytes: 64 * MIB }).produce(path);
-  proxy.inject("POST complete", { status: 200 } as never, 1);
+  proxy.inject("POST complete", { status: 200 }, 1);
   await make().produce(path);
   expect(await arrived()).toEqual([true, true]);
 });

@@ -48,7 +48,7 @@ async function fail(count: number): Promise<void> {
 const poison = (MessageBody: string, QueueUrl = chain().queueUrl) =>
   chain().sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }));
 /** A letter that nobody had to fail for. */
-const letter = (body: unknown) =>
+const unfailed = (body: unknown) =>
   poison(typeof body === "string" ? body : JSON.stringify(body), chain().deadLetterQueueUrl);
 const recordOf = (name: string, key: string) => ({
   eventName: "ObjectCreated:Put",
@@ -211,7 +211,7 @@ test("drop leaves what lies in another bucket, and does not take ours for it", a
   const precious = await produce("precious.bin", Buffer.alloc(MIB));
   const own = await produce("own.bin", Buffer.alloc(MIB));
   await chain().empty();
-  await letter({ Records: [recordOf("somebody-elses", precious), recordOf(chain().bucketName, own)] });
+  await unfailed({ Records: [recordOf("somebody-elses", precious), recordOf(chain().bucketName, own)] });
   const [listed] = await list();
   const { code, stdout, stderr } = await run("dlq", "drop", listed?.message_id ?? "", "--json");
   expect([code, JSON.parse(stdout)]).toEqual([0, { dropped: 1 }]);
@@ -234,7 +234,7 @@ test("a payload that S3 does not let go of is one line, and the letter stays", a
     response.end(JSON.stringify(method === "GET" ? description : { method: "DELETE", url, headers: {} }));
   }).listen(0);
   await once(api, "listening");
-  await letter({ Records: [recordOf("bucket", "input/0b9c1d3e-5b0c-4a1f-8a53-1c9b2e6f7a10/a")] });
+  await unfailed({ Records: [recordOf("bucket", "input/0b9c1d3e-5b0c-4a1f-8a53-1c9b2e6f7a10/a")] });
   const [listed] = await list();
   try {
     const where = ["--api-url", `http://127.0.0.1:${(api.address() as AddressInfo).port}`];
@@ -258,7 +258,7 @@ test("nobody is asked about a bucket that only a letter names", async () => {
   const env = { AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(spy.address() as AddressInfo).port}` };
   const key = "input/0b9c1d3e-5b0c-4a1f-8a53-1c9b2e6f7a10/a";
   const problem = "It names another bucket, attackers-bucket.";
-  await letter({ Records: [recordOf("attackers-bucket", key)] });
+  await unfailed({ Records: [recordOf("attackers-bucket", key)] });
   try {
     const { stdout } = await tweedle(["dlq", "list", "--json"], { env }).ended;
     expect(linesOf(stdout)).toMatchObject([{ keys: [key], payload_exists: null, problem }]);
@@ -280,7 +280,7 @@ test("a letter that nobody can read does not hide the others, and consumers give
     '{"source":"tweedle","size":{"toString":1}}',
     "[".repeat(50_000) + "]".repeat(50_000),
   ];
-  for (const body of [...bodies, "no JSON"]) await letter(body);
+  for (const body of [...bodies, "no JSON"]) await unfailed(body);
   const letters = await list();
   expect(letters).toHaveLength(4);
   for (const { message_id, problem } of letters) {

@@ -6,6 +6,7 @@ import { dirname, extname, join, resolve } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import type { Payload } from "../consume/payload";
 import { TweedleError } from "../errors";
+import { isAlive } from "../processes";
 import { atExit } from "./exit";
 
 /** Most file systems take 255 bytes a name; ours get none longer. */
@@ -190,14 +191,4 @@ function fileName(text: string): string {
   // Cut within a character, it would end in one that stands for what is broken.
   const stem = new StringDecoder("utf8").write(bytes.subarray(0, MAX_NAME_BYTES - 60));
   return `${stem}~${digestOf(text)}${extension.slice(0, 16)}`;
-}
-
-/** Whether a process is there, whoever's it is. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
