@@ -126,8 +126,8 @@ test.concurrent.each<[string[], string]>([
   [["consume", "--visibility-timeout", "0.5s"], "It must be whole seconds"],
   [["consume", "--max", "1.5"], "It must be a whole number"],
   [["reconcile", "--older-than", "tomorrow"], "It must be a time, such as 30s"],
-  [["consume", ...API, ...QUEUE], "Say where payloads go: --out DIR, or --exec COMMAND."],
-  [["consume", ...API, ...QUEUE, "--out", "a", "--exec", "b"], "Say where payloads go: --out DIR, or"],
+  [["consume", ...API, ...QUEUE], "Say where payloads go: --out DIR or --exec COMMAND, and not both."],
+  [["consume", ...API, ...QUEUE, "--out", "a", "--exec", "b"], "Say where payloads go: --out DIR or"],
   [["dlq", "redrive", ...LETTERS, ...QUEUE], "Say which letters to send back: their ids, or --all."],
   [["dlq", "redrive", "a", "--all", ...LETTERS, ...QUEUE], "Say which letters to send back"],
   [["produce", file], "Say where the API is: --api-url <url>, TWEEDLE_API_URL, or --stage STAGE."],
@@ -160,15 +160,17 @@ test.each([[[]], [["dlq"]]])("tweedle %j shows its help and ends with 2", async 
   expect(stderr).toMatch(/^Usage: tweedle/);
 });
 
-test.concurrent.each<[string[], Record<string, string>, string]>([
+test.concurrent.each<[string[], number, Record<string, string>, string]>([
   [
     ["dlq", "list", ...LETTERS, "--bucket-name", "b"],
+    2,
     { AWS_REGION: "eu-central-1" },
     "Could not load credentials",
   ],
-  [["dlq", "redrive", "--all", ...LETTERS, ...QUEUE], {}, "Region is missing"],
+  [["dlq", "redrive", "--all", ...LETTERS, ...QUEUE], 2, {}, "set AWS_REGION"],
   [
     ["reconcile", "--bucket-name", "b", ...QUEUE],
+    1,
     {
       AWS_REGION: "eu-central-1",
       AWS_ACCESS_KEY_ID: "a",
@@ -177,9 +179,9 @@ test.concurrent.each<[string[], Record<string, string>, string]>([
     },
     "ECONNREFUSED",
   ],
-])("tweedle %j without what AWS wants ends with 1 and one line", async (args, env, says) => {
+])("tweedle %j without what AWS wants ends with %d and one line", async (args, wanted, env, says) => {
   const { code, stdout, stderr } = await tweedle(args, { env });
-  expect([code, stdout]).toEqual([1, ""]);
+  expect([code, stdout]).toEqual([wanted, ""]);
   expect(stderr).toContain(says);
   expect(stderr).toMatch(/^tweedle: [^\n]+\n$/);
 });
