@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { App } from "cdktf";
 import { STAGES, createApp } from "../../main";
-import { stackName } from "../../stacks/stage";
+import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
+import { type StageConfig, stackName } from "../../stacks/stage";
 import { InspectionStack, SIGNING } from "../stacks/inspection-stack";
 import { temporaryFolder } from "../stacks/tools";
 import { type Attributes, type Deployment, readDeployment, set, withMistake } from "./deployment";
@@ -14,6 +15,26 @@ const extended = new App({ outdir: join(outdir, "extended") });
 new InspectionStack(extended, "inspection", SIGNING, 60);
 extended.synth();
 
+/** A stage with every switch on that may be on together. */
+const SWITCHED: StageConfig = {
+  ...SIGNING,
+  stage: "switched",
+  producerAuthorization: "AWS_IAM",
+  wafRateLimit: 1000,
+  customerManagedKey: true,
+  denyOverwrites: true,
+  eventBridge: true,
+  permissionsBoundary: `arn:aws:iam::${SIGNING.accountId}:policy/boundary`,
+  sourceIps: ["203.0.113.0/24"],
+  sourceVpces: ["vpce-1a2b3c4d"],
+  apiLogs: true,
+  alarmTopic: true,
+  alarmEmail: "alice@example.com",
+};
+const switched = new App({ outdir: join(outdir, "switched") });
+new ProducerConsumerStack(switched, "switched", SWITCHED);
+switched.synth();
+
 const STAGE_DEPLOYMENTS = STAGES.map(({ stage, accountId, consumerAuthorization, forceDestroy = false }) =>
   readDeployment(outdir, {
     name: stackName(stage),
@@ -23,12 +44,18 @@ const STAGE_DEPLOYMENTS = STAGES.map(({ stage, accountId, consumerAuthorization,
   }),
 );
 
-/** All that is deployed, and an extension of a stage. A further app's stacks are a line here. */
+/** All that is deployed, an extension of a stage, and one that is switched as far as it goes. A further app's stacks are a line here. */
 const DEPLOYMENTS: readonly Deployment[] = [
   ...STAGE_DEPLOYMENTS,
   readDeployment(extended.outdir, {
     name: "inspection",
     accountId: SIGNING.accountId,
+    throwAway: false,
+    open: false,
+  }),
+  readDeployment(switched.outdir, {
+    name: "switched",
+    accountId: SWITCHED.accountId,
     throwAway: false,
     open: false,
   }),
