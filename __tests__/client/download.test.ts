@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { buffer } from "node:stream/consumers";
+import { Api } from "../../client/api";
+import { Budget, download } from "../../client/consume/download";
 import type { Payload } from "../../client/consume/payload";
 import { consumers, produce } from "./consumers";
 import { DENIED, type Fault, INTERNAL, SLOW_DOWN } from "./fault-proxy";
-import { MIB, recordOf, setUp, sha256 } from "./tools";
+import { AT_ONCE, MIB, recordOf, setUp, sha256 } from "./tools";
 
 const world = setUp();
 const consume = consumers(world);
@@ -35,12 +37,13 @@ test("a large payload comes in ranges, several at once, of which many break", as
   const { proxy } = world();
   await send();
   const faults: Fault[] = [
+    // One connection is slow.
+    "trickle",
     "reset",
     "truncated",
     SLOW_DOWN,
     "lost answer",
     INTERNAL,
-    "trickle",
     "reset",
     "truncated",
   ];
@@ -51,9 +54,38 @@ test("a large payload comes in ranges, several at once, of which many break", as
   expect(proxy.count("GET range")).toBe(17);
 });
 
+test("a connection that is fast is left alone, and goes on where it breaks", async () => {
+  const { proxy, chain } = world();
+  const { key } = await send();
+  const api = new Api({ apiUrl: chain.apiUrl, connections: proxy.connections });
+  const none = { versionId: undefined, eTag: undefined, sequencer: undefined };
+  const announcement = { bucket: chain.bucketName, key, size: PAYLOAD.length, ...none };
+  proxy.inject("GET range", "truncated", 3);
+  const { body } = await download(
+    {
+      api,
+      budget: new Budget(0),
+      retry: AT_ONCE,
+      signal: new AbortController().signal,
+      fastBytesPerSecond: 0,
+    },
+    announcement,
+  );
+  expect((await buffer(body)).equals(PAYLOAD)).toBe(true);
+  const ranges = proxy.passed.flatMap(({ headers }) => headers.range ?? []);
+  expect(ranges).toEqual([
+    `bytes=0-${8 * MIB - 1}`,
+    `bytes=${4 * MIB}-${8 * MIB - 1}`,
+    `bytes=${6 * MIB}-${8 * MIB - 1}`,
+    `bytes=${7 * MIB}-${8 * MIB - 1}`,
+    `bytes=${8 * MIB}-${PAYLOAD.length - 1}`,
+  ]);
+});
+
 test("a URL that ends under all of its ranges is signed again, once for all of them", async () => {
   const { proxy } = world();
   await send();
+  proxy.inject("GET range", "trickle");
   proxy.inject("GET range", DENIED, 4);
   proxy.inject("headObject", SLOW_DOWN, 2);
   proxy.inject("HEAD", SLOW_DOWN, 2);

@@ -17,6 +17,13 @@ const RANGE_THRESHOLD_BYTES = 64 * 1024 ** 2;
 const RANGE_BYTES = 8 * 1024 ** 2;
 /** Ranges of one payload that come at once. */
 const RANGES_AT_ONCE = 4;
+/**
+ * What one connection must give to be left alone: S3's gives half as much, and more of them add up.
+ * Where the network is faster than that, what they hold ahead only costs memory and time.
+ *
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-design-patterns.html
+ */
+const FAST_BYTES_PER_SECOND = 180e6;
 /** How often a range that breaks off is begun again without a byte more. */
 const MAX_STALLS = 8;
 
@@ -45,6 +52,8 @@ export interface DownloadContext {
   readonly retry: RetryOptions | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: OnProgress;
+  /** What one connection must give to be left alone, in bytes a second. @default 180 MB */
+  readonly fastBytesPerSecond?: number;
 }
 
 /** A payload whose bytes are on their way. */
@@ -91,7 +100,7 @@ export async function download(context: DownloadContext, object: Announcement): 
   const head = await first(context, object, signed(context, object, "headObject"), pin);
   head.resume();
   const facts = factsOf(head);
-  return deliver(context, object, facts, inRanges(context, object, request, facts));
+  return deliver(context, object, facts, inPieces(context, object, request, facts));
 }
 
 function deliver(
@@ -258,30 +267,48 @@ async function* range(
   }
 }
 
-/** All of an object in order, several ranges of it coming at once as far as the budget allows. */
+/** All of an object: a first range, and by how fast that came the rest in one or in several at once. */
+async function* inPieces(
+  context: DownloadContext,
+  object: Announcement,
+  request: SignedRequest,
+  facts: Facts,
+): AsyncGenerator<Buffer> {
+  const { fastBytesPerSecond = FAST_BYTES_PER_SECOND } = context;
+  const start = performance.now();
+  const first = Math.min(RANGE_BYTES, facts.size);
+  yield* range(context, object, request, facts, 0, first);
+  const bytesPerSecond = (first * 1000) / (performance.now() - start);
+  const rest = bytesPerSecond < fastBytesPerSecond ? inRanges : range;
+  yield* rest(context, object, request, facts, first, facts.size);
+}
+
+/** The same, several ranges of it coming at once as far as the budget allows. */
 async function* inRanges(
   context: DownloadContext,
   object: Announcement,
   request: SignedRequest,
   facts: Facts,
+  start: number,
+  end: number,
 ): AsyncGenerator<Buffer> {
   const { budget } = context;
   const ended = new AbortController();
   const inner = { ...context, signal: AbortSignal.any([context.signal, ended.signal]) };
   setMaxListeners(Infinity, inner.signal);
   const coming: { readonly chunks: AsyncIterable<Buffer>; readonly borrowed: boolean }[] = [];
-  let next = 0;
+  let next = start;
   try {
-    while (next < facts.size || coming.length > 0) {
-      while (next < facts.size && coming.length < RANGES_AT_ONCE) {
+    while (next < end || coming.length > 0) {
+      while (next < end && coming.length < RANGES_AT_ONCE) {
         // One is always allowed: whose turn it is must come.
         const borrowed = coming.length > 0;
         if (borrowed && !budget.tryTake()) break;
-        const end = Math.min(next + RANGE_BYTES, facts.size);
-        const bytes = range(inner, object, request, facts, next, end);
+        const rangeEnd = Math.min(next + RANGE_BYTES, end);
+        const bytes = range(inner, object, request, facts, next, rangeEnd);
         // Whose turn it is needs nothing ahead: what many large payloads hold at once is the budget's.
         coming.push({ chunks: borrowed ? readAhead(bytes) : bytes, borrowed });
-        next = end;
+        next = rangeEnd;
       }
       const turn = coming.shift();
       try {
