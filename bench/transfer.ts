@@ -207,7 +207,7 @@ function compareMoves(
       "aws s3 cp: the whole process, Python's start with it; of the others, what follows the loading of modules.",
       `Of several files, ${FILES_AT_ONCE} at once. Received into files without fsync. Peak memory: VmHWM, of Linux.`,
       "The chain runs in a process of its own, with a stage that throttles nobody (dev takes 50 requests a second).",
-      `Medians of ${TURNS} fresh processes each, in turns; what each received is compared with what it sent.`,
+      `Medians of ${TURNS} fresh processes each, in turns; what each received first is compared with what it sent.`,
     ]),
   ];
 }

@@ -94,6 +94,19 @@ export class Api {
     )) as Answer;
   }
 
+  /**
+   * Asks for a URL of a payload that a message announces.
+   *
+   * @param bucket what the message names
+   * @throws OtherBucketError, where the URL leads to another; else as {@link ask}
+   */
+  async askFor(bucket: string, action: string, fields: object, signal?: AbortSignal): Promise<SignedUrl> {
+    const answer = await this.ask(action, fields, signal);
+    const own = bucketOf(answer.url);
+    if (own === bucket) return answer;
+    throw new OtherBucketError(bucket, own);
+  }
+
   /** Closes its connections, unless they were given. */
   close(): void {
     if (!this.#options.connections) close(this.connections);
@@ -197,7 +210,7 @@ export class Api {
  *
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
  */
-export function bucketOf(signedUrl: string): string {
+function bucketOf(signedUrl: string): string {
   const { hostname, pathname } = new URL(signedUrl);
   return /^(.+)\.s3[.-]([^/]+\.)?amazonaws\.com(\.cn)?$/.exec(hostname)?.[1] ?? pathname.split("/")[1] ?? "";
 }

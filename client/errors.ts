@@ -51,3 +51,12 @@ export class TransientError extends Error {
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new TweedleError("Interrupted", "Interrupted.", { cause: signal.reason });
 }
+
+/** @throws TweedleError Invalid, where an option that is given is no whole number from one to another */
+export function checkWhole(option: string, value: number | undefined, least: number, most: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
+  throw new TweedleError(
+    "Invalid",
+    `${option} must be a whole number from ${least} to ${most}, not ${value}.`,
+  );
+}

@@ -35,8 +35,8 @@ export interface HttpRequest {
   readonly method: string;
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes, or a stream of as many bytes as the header content-length says. @default none */
-  readonly body?: Uint8Array | string | Readable;
+  /** A text, or a stream of as many bytes as the header content-length says. @default none */
+  readonly body?: string | Readable;
   readonly connections: Connections;
   readonly signal?: AbortSignal | undefined;
 }
@@ -53,7 +53,10 @@ export async function send(options: HttpRequest): Promise<IncomingMessage> {
   const secure = url.startsWith("https:");
   const request = (secure ? httpsRequest : httpRequest)(url, {
     method,
-    headers: { ...lengthOf(body), ...options.headers },
+    headers: {
+      ...(typeof body === "string" && { "content-length": String(Buffer.byteLength(body)) }),
+      ...options.headers,
+    },
     agent: secure ? options.connections.https : options.connections.http,
     timeout: IDLE_TIMEOUT_MS,
     ...(signal && { signal }),
@@ -68,7 +71,7 @@ export async function send(options: HttpRequest): Promise<IncomingMessage> {
     request.on("error", (error) => reject(asNetworkError(error)));
   });
   let response: IncomingMessage;
-  if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
+  if (body === undefined || typeof body === "string") {
     request.end(body);
     response = await answered;
   } else {
@@ -85,14 +88,6 @@ export async function send(options: HttpRequest): Promise<IncomingMessage> {
 
 const isOfSocket = ({ code = "" }: NodeJS.ErrnoException) =>
   ["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"].includes(code);
-
-function lengthOf(body: HttpRequest["body"]): Record<string, string> {
-  if (body === undefined) return {};
-  if (typeof body === "string" || body instanceof Uint8Array) {
-    return { "content-length": String(Buffer.byteLength(body)) };
-  }
-  return {};
-}
 
 export const networkError = (code: string, message: string): Error =>
   Object.assign(new Error(message), { code });

@@ -118,12 +118,11 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal 
 /**
  * Tries until it works: what is transient is tried again, everything else is told at once.
  *
- * @param attempt one try, told its number from 1 and why the one before failed
  * @throws TweedleError Unavailable where it went on failing, Interrupted where the signal says so; else what attempt throws
  */
 export async function retrying<T>(
   what: string,
-  attempt: (number: number, failure: unknown) => Promise<T>,
+  attempt: () => Promise<T>,
   { signal, retry = {} }: { signal?: AbortSignal | undefined; retry?: RetryOptions | undefined },
 ): Promise<T> {
   const maxAttempts = retry.maxAttempts ?? DEFAULTS.maxAttempts;
@@ -132,7 +131,7 @@ export async function retrying<T>(
     if (number > 1) await wait(Math.max(delayBefore(number - 1, retry), retryAfterMs(failure)), signal);
     throwIfAborted(signal);
     try {
-      return await attempt(number, failure);
+      return await attempt();
     } catch (error) {
       throwIfAborted(signal);
       if (!isTransient(error)) throw error;

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
+import { LIMITS } from "../functions/sign-url/limits";
 import type { SignedUrl } from "./api";
 import { HttpError, TransientError } from "./errors";
 import { type Connections, send } from "./http";
 
 /** How long our URLs live: the longest that the API signs, in seconds. */
-export const EXPIRES_IN = 900;
+export const EXPIRES_IN = LIMITS.maxExpirySeconds;
 /** A URL is not used in its last seconds: what it begins must be under way when it ends. */
 const MARGIN_SECONDS = 15;
 /** How often a URL that is refused is signed anew: it may have ended, and with it the credentials behind it. */

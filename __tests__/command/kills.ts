@@ -129,6 +129,8 @@ export interface SendingFigures {
   readonly messages: readonly number[];
   /** Files of which no message, or a wrong payload, came. */
   readonly lost: number;
+  /** Parts in the bucket of uploads that nobody completed. One that was begun and not yet noted down has none. */
+  readonly partsLeft: number;
 }
 
 /** Sends large files with --resume, killed at random moments until it is done, and receives what came of it. */
@@ -171,5 +173,8 @@ export async function killProducers(
   const messages = [...digests.keys()].map((name) => lines.filter((line) => line.name === name).length);
   let lost = messages.filter((count) => count === 0).length;
   for (const { path, name } of lines) if ((await digestOfFile(path)) !== digests.get(name)) lost += 1;
-  return { kills, files, messages, lost };
+  const partsLeft = chain()
+    .uploads()
+    .reduce((sum, parts) => sum + parts, 0);
+  return { kills, files, messages, lost, partsLeft };
 }

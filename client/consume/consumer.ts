@@ -8,8 +8,10 @@ import { createHash } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { Consumer as Poller } from "sqs-consumer";
-import { Api, type ApiOptions, OtherBucketError, bucketOf } from "../api";
-import { TweedleError } from "../errors";
+import { nameOf } from "../../functions/sign-url/keys";
+import { VISIBILITY_TIMEOUT_SECONDS } from "../../functions/sign-url/limits";
+import { Api, type ApiOptions } from "../api";
+import { TweedleError, checkWhole } from "../errors";
 import { textOf } from "../http";
 import type { ProgressReport } from "../produce/progress";
 import { delayBefore, retrying, wait } from "../retry";
@@ -18,7 +20,7 @@ import { regionOf, sqsClient } from "../sqs";
 import { type Announcement, type Contents, type InlinePayload, contentsOf } from "./contents";
 import { Budget, download } from "./download";
 import { Duplicates } from "./duplicates";
-import { type Handler, type Payload, nameOf } from "./payload";
+import type { Handler, Payload } from "./payload";
 import { Visibility, bounded } from "./visibility";
 
 export interface ConsumerOptions extends Omit<ApiOptions, "credentials"> {
@@ -96,7 +98,7 @@ export class Consumer {
   };
   #poller: Poller | undefined;
   #stopping: Promise<void> | undefined;
-  #visibilityTimeoutSeconds = 360;
+  #visibilityTimeoutSeconds = VISIBILITY_TIMEOUT_SECONDS;
   #accepted = 0;
   #troubles = 0;
   /** Told whenever something has been handled. */
@@ -206,7 +208,7 @@ export class Consumer {
     const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["VisibilityTimeout"] });
     try {
       const { Attributes } = await this.#sqs.send(command, { abortSignal: this.#ending.signal });
-      return Number(Attributes?.VisibilityTimeout ?? 360);
+      return Number(Attributes?.VisibilityTimeout ?? VISIBILITY_TIMEOUT_SECONDS);
     } catch (error) {
       throw new TweedleError("Invalid", `The queue ${QueueUrl} cannot be read: ${(error as Error).message}`, {
         cause: error,
@@ -496,12 +498,7 @@ export async function deleteObject(
   { retry }: Pick<ApiOptions, "retry">,
 ): Promise<void> {
   const fields = { object_key: key, ...(versionId !== undefined && { version_id: versionId }) };
-  const request = new SignedRequest(api.connections, async () => {
-    const answer = await api.ask("deleteObject", fields);
-    const own = bucketOf(answer.url);
-    if (own === bucket) return answer;
-    throw new OtherBucketError(bucket, own);
-  });
+  const request = new SignedRequest(api.connections, () => api.askFor(bucket, "deleteObject", fields));
   await retrying(`Deleting ${key}`, async () => textOf(await request.send()), { retry });
 }
 
@@ -514,11 +511,6 @@ function checkOptions(options: ConsumerOptions): void {
     graceSeconds: [0, 43_200],
   } as const;
   for (const [option, [least, most]] of Object.entries(ranges)) {
-    const value = options[option as keyof typeof ranges];
-    if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) continue;
-    throw new TweedleError(
-      "Invalid",
-      `${option} must be a whole number from ${least} to ${most}, not ${value}.`,
-    );
+    checkWhole(option, options[option as keyof typeof ranges], least, most);
   }
 }

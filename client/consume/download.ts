@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import { type Api, bucketOf } from "../api";
+import { type Api, OtherBucketError } from "../api";
 import { HttpError, TweedleError, throwIfAborted } from "../errors";
 import { bytesOf, networkError } from "../http";
 import { LAYOUT_METADATA } from "../produce/layout";
@@ -139,17 +139,14 @@ function signed({ api, signal }: DownloadContext, object: Announcement, action: 
     expires_in: EXPIRES_IN,
   };
   return new SignedRequest(api.connections, async () => {
-    const answer = await api.ask(action, fields, signal).catch((error: unknown) => {
+    try {
+      return await api.askFor(object.bucket, action, fields, signal);
+    } catch (error) {
+      if (error instanceof OtherBucketError) throw error;
       // What is wrong with the API, or with how it is asked, is not the message's fault: it comes again.
       if (!(error instanceof TweedleError && error.code === "Invalid")) throw error;
       throw new TweedleError("Refused", error.message, { cause: error });
-    });
-    const bucket = bucketOf(answer.url);
-    if (bucket === object.bucket) return answer;
-    throw new TweedleError(
-      "Invalid",
-      `The message names the bucket ${object.bucket}, and the API is for ${bucket}.`,
-    );
+    }
   });
 }
 
@@ -276,11 +273,11 @@ async function* inPieces(
 ): AsyncGenerator<Buffer> {
   const { fastBytesPerSecond = FAST_BYTES_PER_SECOND } = context;
   const start = performance.now();
-  const first = Math.min(RANGE_BYTES, facts.size);
-  yield* range(context, object, request, facts, 0, first);
-  const bytesPerSecond = (first * 1000) / (performance.now() - start);
+  const begun = Math.min(RANGE_BYTES, facts.size);
+  yield* range(context, object, request, facts, 0, begun);
+  const bytesPerSecond = (begun * 1000) / (performance.now() - start);
   const rest = bytesPerSecond < fastBytesPerSecond ? inRanges : range;
-  yield* rest(context, object, request, facts, first, facts.size);
+  yield* rest(context, object, request, facts, begun, facts.size);
 }
 
 /** The same, several ranges of it coming at once as far as the budget allows. */

@@ -27,6 +27,3 @@ export interface Payload {
 
 /** Handles a payload. Once it resolves, the message is deleted and then the payload; if it rejects, both come again. */
 export type Handler = (payload: Payload) => Promise<void> | void;
-
-/** What follows the prefix and the UUID. */
-export const nameOf = (key: string): string => key.split("/").slice(2).join("/");

@@ -5,7 +5,7 @@ import { NAME } from "../../functions/sign-url/fields";
 import { isName } from "../../functions/sign-url/keys";
 import { LIMITS } from "../../functions/sign-url/limits";
 import { Api, type ApiOptions } from "../api";
-import { HttpError, TweedleError, throwIfAborted } from "../errors";
+import { HttpError, TweedleError, checkWhole, throwIfAborted } from "../errors";
 import type { Context, Fields, Produced } from "./context";
 import { defaultStateDirectory } from "./journal";
 import { Layout, MIN_PART_BYTES } from "./layout";
@@ -59,7 +59,7 @@ export interface ProduceOptions {
 export type Input = string | Uint8Array | AsyncIterable<Uint8Array | string>;
 
 const DEFAULTS = {
-  inlineThresholdBytes: 256 * 1024,
+  inlineThresholdBytes: LIMITS.messageBytes,
   multipartThresholdBytes: 64 * MIB,
   concurrency: 4,
   partSizeBytes: 32 * MIB,
@@ -237,12 +237,4 @@ function fieldsOf(input: Input, options: ProduceOptions): Fields {
     ...(type !== undefined && { content_type: type }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
   };
-}
-
-function checkWhole(option: string, value: number | undefined, least: number, most: number): void {
-  if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
-  throw new TweedleError(
-    "Invalid",
-    `${option} must be a whole number from ${least} to ${most}, not ${value}.`,
-  );
 }

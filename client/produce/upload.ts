@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { UPLOAD_DAYS } from "../../functions/sign-url/limits";
 import { TweedleError } from "../errors";
 import type { Context, Fields, Produced } from "./context";
 import { Journal, type JournalEntry } from "./journal";
@@ -17,12 +18,9 @@ import { withWorkers } from "./pool";
 import { changedOr } from "./put-object";
 import { type FileSource, digestOf } from "./source";
 
-/** S3 drops an upload a day after it was begun (the bucket's lifecycle), in milliseconds. */
-const UPLOAD_LIFETIME_MS = 86_400_000;
-
 /** Whether an upload that S3 does not know any more was completed: nobody else drops it before its day is over. */
 const mayBeDone = ({ completing, begunAt }: JournalEntry) =>
-  completing && Date.now() - begunAt < UPLOAD_LIFETIME_MS;
+  completing && Date.now() - begunAt < UPLOAD_DAYS * 86_400_000;
 
 type Parts = AsyncIterable<Part> | Iterable<Part>;
 

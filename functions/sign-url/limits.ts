@@ -31,3 +31,8 @@ export const LIMITS = {
   /** The longest a URL may live. The bucket's policy refuses signatures that are older. */
   maxExpirySeconds: 900,
 } as const;
+
+/** How long an upload in parts may take, in days: then the bucket drops it. */
+export const UPLOAD_DAYS = 1;
+/** How long a received message stays hidden from other consumers, where nobody says otherwise, in seconds. */
+export const VISIBILITY_TIMEOUT_SECONDS = 360;

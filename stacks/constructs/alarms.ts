@@ -36,7 +36,7 @@ function alarmsOf({ queue, api, functions }: AlarmsProps): Alarm[] {
   return [
     {
       id: "dead-letters",
-      description: "A message failed 5 times. See tweedle dlq list.",
+      description: "A message failed again and again. See tweedle dlq list.",
       metric: queueMetric(queue.deadLetterName, "ApproximateNumberOfMessagesVisible"),
       statistic: "Maximum",
     },

@@ -12,6 +12,7 @@ import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/
 import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
 import type { ITerraformDependable, TerraformResource } from "cdktf";
 import { Construct } from "constructs";
+import { UPLOAD_DAYS } from "../../functions/sign-url/limits";
 import { bucketArn } from "../arns";
 import { type Statement, policyJson } from "../policy";
 import type { EncryptionKey } from "./encryption-key";
@@ -102,7 +103,7 @@ export class PrivateBucket extends Construct {
           id: "abort-multipart-uploads",
           status: "Enabled",
           filter: [{}],
-          abortIncompleteMultipartUpload: [{ daysAfterInitiation: 1 }],
+          abortIncompleteMultipartUpload: [{ daysAfterInitiation: UPLOAD_DAYS }],
         },
         {
           id: "expire-objects",

@@ -4,6 +4,7 @@ import { LambdaEventSourceMapping } from "@cdktf/provider-aws/lib/lambda-event-s
 import { S3BucketNotification } from "@cdktf/provider-aws/lib/s3-bucket-notification";
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { Construct } from "constructs";
+import { VISIBILITY_TIMEOUT_SECONDS } from "../../functions/sign-url/limits";
 import { type Place, bucketArn, queueArn, ruleArn } from "../arns";
 import { type Statement, consumeStatement, policyJson } from "../policy";
 import { ConfigurationError } from "../stage";
@@ -59,7 +60,7 @@ export class Queue extends Construct {
     const { queueName, place, source, key, maxReceiveCount = 5 } = props;
     this.#key = key;
     this.eventRuleName = props.eventRuleName;
-    this.visibilityTimeoutSeconds = props.visibilityTimeoutSeconds ?? 360;
+    this.visibilityTimeoutSeconds = props.visibilityTimeoutSeconds ?? VISIBILITY_TIMEOUT_SECONDS;
     this.messageRetentionSeconds = props.messageRetentionSeconds ?? 14 * DAYS;
     this.deadLetterRetentionSeconds = props.deadLetterRetentionSeconds ?? 14 * DAYS;
     // Fewer, and a short outage makes dead letters of good messages; more, and a poison message costs too much.
