@@ -22,8 +22,11 @@ export interface Principal {
 
 /** A request that policies are asked about. */
 export interface AccessRequest {
-  /** Who asks: an account's id, or a service's name such as s3.amazonaws.com. */
-  readonly principal: { readonly account: string } | { readonly service: string };
+  /** Who asks: an account's id, a service's name such as s3.amazonaws.com, or who vouches for somebody: a provider's ARN. */
+  readonly principal:
+    | { readonly account: string }
+    | { readonly service: string }
+    | { readonly federated: string };
   readonly action: string;
   readonly resource: string;
   /** The request's condition keys; undefined for one that it does not have. */
@@ -96,6 +99,7 @@ function concerns(statement: Statement, { principal, action, resource, context }
 function matchesPrincipal(wanted: Statement["Principal"], principal: AccessRequest["principal"]): boolean {
   if (wanted === undefined || wanted === "*") return true;
   if ("service" in principal) return list(wanted["Service"] ?? []).includes(principal.service);
+  if ("federated" in principal) return list(wanted["Federated"] ?? []).includes(principal.federated);
   const { account } = principal;
   return list(wanted["AWS"] ?? []).some((name) =>
     ["*", account, `arn:aws:iam::${account}:root`].includes(name),

@@ -31,3 +31,19 @@ export const ruleArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:events:${region}:${accountId}:rule/${name}`;
 /** The account itself: whom its IAM policies let in. */
 export const rootArn = ({ accountId }: Place) => `arn:aws:iam::${accountId}:root`;
+export const roleArn = ({ accountId }: Place, name: string) => `arn:aws:iam::${accountId}:role/${name}`;
+export const policyArn = ({ accountId }: Place, name: string) => `arn:aws:iam::${accountId}:policy/${name}`;
+export const oidcProviderArn = ({ accountId }: Place, host: string) =>
+  `arn:aws:iam::${accountId}:oidc-provider/${host}`;
+export const keyArn = ({ accountId, region }: Place, id: string) =>
+  `arn:aws:kms:${region}:${accountId}:key/${id}`;
+export const aliasArn = ({ accountId, region }: Place, name: string) =>
+  `arn:aws:kms:${region}:${accountId}:alias/${name}`;
+export const eventSourceMappingArn = ({ accountId, region }: Place, id: string) =>
+  `arn:aws:lambda:${region}:${accountId}:event-source-mapping:${id}`;
+export const dashboardArn = ({ accountId }: Place, name: string) =>
+  `arn:aws:cloudwatch::${accountId}:dashboard/${name}`;
+export const webAclArn = ({ accountId, region }: Place, name: string) =>
+  `arn:aws:wafv2:${region}:${accountId}:regional/webacl/${name}`;
+/** What API Gateway's own operations are about, by the path of its REST API: /restapis. */
+export const apiGatewayArn = ({ region }: Place, path: string) => `arn:aws:apigateway:${region}::${path}`;

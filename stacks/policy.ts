@@ -10,17 +10,20 @@ type Condition = Record<string, Record<string, string | string[]>>;
 export interface Statement {
   readonly Sid: string;
   readonly Effect: "Allow" | "Deny";
-  readonly Principal?: { readonly AWS?: string; readonly Service?: string };
+  readonly Principal?: { readonly AWS?: string; readonly Service?: string; readonly Federated?: string };
   readonly Action: string | readonly string[];
   readonly Resource: string | readonly string[];
   readonly Condition?: Condition;
 }
 
+/** A statement of a role's trust policy, which is about the role itself. */
+export type TrustStatement = Omit<Statement, "Resource">;
+
 /**
  * A policy document in JSON. It stands in the plan as it is, unless a statement holds a reference, which only
  * Terraform's own jsonencode can put into JSON.
  */
-export function policyJson(statements: readonly Statement[]): string {
+export function policyJson(statements: readonly (Statement | TrustStatement)[]): string {
   // Without the version, the provider waits for ever for SQS to give the policy back unchanged.
   const document = { Version: "2012-10-17", Statement: statements };
   const json = JSON.stringify(document);

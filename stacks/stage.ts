@@ -129,11 +129,14 @@ type Rule = readonly [fit: (value: unknown) => boolean, mustBe: string];
 
 const FLAG: Rule = [orNone((value) => typeof value === "boolean"), "true or false, or left out"];
 
+/** What names of the account's own things have in a stage's place: tweedle-state-…, tweedle-deploy-…. */
+const RESERVED = ["api", "bootstrap", "boundary", "deploy", "plan", "state"];
+
 /** Each property: whether it is fit, and what it must be. */
 const RULES: Readonly<Record<keyof StageConfig, Rule>> = {
   stage: [
-    (value) => text(value, /^[a-z][a-z0-9]{1,11}$/),
-    "2 to 12 lower-case letters and digits, a letter first",
+    (value) => text(value, /^[a-z][a-z0-9]{1,11}$/) && !RESERVED.includes(String(value)),
+    `2 to 12 lower-case letters and digits, a letter first, and none of ${RESERVED.join(", ")}`,
   ],
   accountId: [(value) => text(value, /^\d{12}$/), "the 12 digits of an AWS account"],
   region: [

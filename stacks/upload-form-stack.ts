@@ -1,6 +1,5 @@
-import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
-import { Aspects, S3Backend, TerraformOutput, TerraformStack } from "cdktf";
+import { Aspects, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct, IConstruct } from "constructs";
 import { ACTIONS, ROLES, type Role, hasUrl } from "../functions/sign-url/actions";
 import { VARIABLES } from "../functions/sign-url/environment";
@@ -17,9 +16,7 @@ import { WebAcl } from "./constructs/web-acl";
 import { MAX_SIGNATURE_AGE, type Statement, policyJson, signerStatements } from "./policy";
 import { bundleSigner } from "./signer";
 import { type StageConfig, validateStage } from "./stage";
-
-/** The AWS provider's versions that a stage works with. The types prove the newest, the real apply the oldest. */
-const PROVIDER = { source: "hashicorp/aws", version: ">= 5.100.0, < 7.0.0" };
+import { configureTerraform } from "./terraform";
 
 type Deny = Pick<Statement, "Principal"> & { readonly Effect: "Deny" };
 
@@ -50,7 +47,7 @@ export class UploadFormStack extends TerraformStack {
     validateStage(config);
     const { stage, accountId, region, forceDestroy = false } = config;
     this.place = { accountId, region };
-    this.configureTerraform();
+    configureTerraform(this, this.place, { stage });
 
     this.accessLogs = new AccessLogBucket(this, "access-logs", {
       bucketName: this.bucketName("access-logs"),
@@ -199,24 +196,6 @@ export class UploadFormStack extends TerraformStack {
         if (node instanceof IamRole) node.permissionsBoundary = permissionsBoundary;
       },
     });
-  }
-
-  private configureTerraform(): void {
-    const { accountId, region, stage } = this.config;
-    new AwsProvider(this, "aws", {
-      region,
-      allowedAccountIds: [accountId],
-      defaultTags: [{ tags: { project: "tweedle", stage } }],
-    });
-    new S3Backend(this, {
-      bucket: `tweedle-state-${accountId}-${region}`,
-      key: `${this.node.id}.tfstate`,
-      region,
-      encrypt: true,
-      // cdktf 0.21 does not know it yet: the lock is an object beside the state, without a DynamoDB table.
-    }).addOverride("use_lockfile", true);
-    this.addOverride("terraform.required_version", ">= 1.10.0");
-    this.addOverride("terraform.required_providers.aws", PROVIDER);
   }
 
   /**

@@ -29,7 +29,8 @@ const configOf = (property: keyof StageConfig, value: unknown): StageConfig =>
 const stackOf = (config: StageConfig) => new ProducerConsumerStack(new App({ outdir }), "stack", config);
 
 describe("A stage's value that is not fit is refused with one sentence:", () => {
-  const STAGE = "2 to 12 lower-case letters and digits, a letter first";
+  const STAGE =
+    "2 to 12 lower-case letters and digits, a letter first, and none of api, bootstrap, boundary, deploy, plan, state";
   const ACCOUNT = "the 12 digits of an AWS account";
   const REGION = "a region of the commercial partition, such as eu-central-1";
   const BYTES = "a whole number of bytes from 1 to 53687091200000, or left out";
@@ -48,6 +49,7 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
   it.each<[keyof StageConfig, unknown, string]>([
     ["stage", "", STAGE],
     ["stage", undefined, STAGE],
+    ["stage", "state", STAGE],
     ["accountId", 123456789012, ACCOUNT],
     ["region", "eu-isoe-west-1", REGION],
     ["throttlingRateLimit", undefined, RATE],

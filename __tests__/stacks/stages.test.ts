@@ -73,6 +73,7 @@ it("There are the stages dev, test and prod, each with a state of its own", () =
         bucket: `tweedle-state-${accountId}-${region}`,
         key: `producer-consumer-${stage}.tfstate`,
         region,
+        allowed_account_ids: [accountId],
         encrypt: true,
         use_lockfile: true,
       },
@@ -252,7 +253,9 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
           ...(signing ?? [sending]),
           logging,
         ]);
-        expect(Object.keys(role?.attributes ?? {}).toSorted()).toEqual(["assume_role_policy", "name"]);
+        const { assume_role_policy: _, ...rest } = role?.attributes ?? {};
+        const boundary = `arn:aws:iam::${accountId}:policy/tweedle-boundary-${stage}`;
+        expect(rest).toEqual({ name: fn.attributes["function_name"], permissions_boundary: boundary });
       }
     });
 

@@ -20,12 +20,16 @@ import type { EncryptionKey } from "./encryption-key";
 export interface PrivateBucketProps {
   /** Without dots: a bucket's name is part of a host name that a wildcard certificate must cover. */
   readonly bucketName: string;
-  /** Days that an object is kept. */
-  readonly expirationDays: number;
+  /** Days that an object is kept. @default for ever */
+  readonly expirationDays?: number;
   /** Days that a version is kept once it is deleted or written over. @default 7 */
   readonly noncurrentDays?: number;
+  /** Such versions of each key that are kept whatever their age. @default none */
+  readonly noncurrentVersions?: number;
   /** Whether the bucket is deleted with its objects. @default false */
   readonly forceDestroy?: boolean;
+  /** Whether Terraform refuses every plan that would destroy the bucket. @default false */
+  readonly preventDestroy?: boolean;
   /** Statements beside those that every bucket has. */
   readonly statements?: readonly Statement[];
   /** The bucket that S3 writes this one's access logs to, under this one's name. @default no access logs */
@@ -52,10 +56,20 @@ export class PrivateBucket extends Construct {
 
   constructor(scope: Construct, id: string, props: PrivateBucketProps) {
     super(scope, id);
-    const { bucketName, expirationDays, noncurrentDays = 7, forceDestroy = false } = props;
+    const {
+      bucketName,
+      expirationDays,
+      noncurrentDays = 7,
+      noncurrentVersions,
+      forceDestroy = false,
+    } = props;
     this.bucketName = bucketName;
     this.arn = bucketArn(bucketName);
-    this.bucket = new S3Bucket(this, "bucket", { bucket: bucketName, forceDestroy });
+    this.bucket = new S3Bucket(this, "bucket", {
+      bucket: bucketName,
+      forceDestroy,
+      ...(props.preventDestroy && { lifecycle: { preventDestroy: true } }),
+    });
 
     let last: TerraformResource = this.bucket;
     // The reference makes Terraform wait for the bucket, dependsOn for the setting before.
@@ -109,8 +123,13 @@ export class PrivateBucket extends Construct {
           id: "expire-objects",
           status: "Enabled",
           filter: [{}],
-          expiration: [{ days: expirationDays }],
-          noncurrentVersionExpiration: [{ noncurrentDays }],
+          ...(expirationDays !== undefined && { expiration: [{ days: expirationDays }] }),
+          noncurrentVersionExpiration: [
+            {
+              noncurrentDays,
+              ...(noncurrentVersions !== undefined && { newerNoncurrentVersions: noncurrentVersions }),
+            },
+          ],
         },
         {
           id: "expire-delete-markers",

@@ -1,0 +1,561 @@
+import { KEY_PREFIX } from "../functions/sign-url/keys";
+import {
+  type Place,
+  aliasArn,
+  alarmArn,
+  apiGatewayArn,
+  bucketArn,
+  dashboardArn,
+  eventSourceMappingArn,
+  executeApiArn,
+  functionArn,
+  keyArn,
+  logGroupArn,
+  policyArn,
+  queueArn,
+  roleArn,
+  ruleArn,
+  topicArn,
+  trailArn,
+  webAclArn,
+} from "./arns";
+import type { Statement } from "./policy";
+import type { StageConfig } from "./stage";
+
+/*
+ * What Terraform asks AWS for where a stage is planned, deployed and destroyed, with every switch that a stage has. It is known
+ * from the provider's requests, and from the pages of the Service Authorization Reference:
+ * https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+ */
+
+/** What the names of a stage's resources begin with. */
+export const namePrefix = (stage: string) => `tweedle-${stage}-`;
+
+/** The name of the policy that bounds the roles of a stage. */
+export const boundaryName = (stage: string) => `tweedle-boundary-${stage}`;
+
+/** The ARN of that policy, which a stage's `permissionsBoundary` names. */
+export const boundaryArn = (place: Place, stage: string) => policyArn(place, boundaryName(stage));
+
+/** A service, by the prefix of its actions. */
+interface Service {
+  /** What a stage has there. */
+  readonly resources: (place: Place, stage: string) => readonly string[];
+  /** What a plan asks for. */
+  readonly read: readonly string[];
+  /** What a deploy, or a destroy, asks for beside. */
+  readonly write: readonly string[];
+}
+
+const SERVICES: Readonly<Record<string, Service>> = {
+  s3: {
+    resources: (_, stage) => [bucketArn(`${namePrefix(stage)}*`)],
+    read: [
+      // Whether the bucket is there is asked by HeadBucket, which is the right to list it.
+      "ListBucket",
+      "GetAccelerateConfiguration",
+      "GetBucketAcl",
+      "GetBucketCORS",
+      "GetBucketLocation",
+      "GetBucketLogging",
+      "GetBucketNotification",
+      "GetBucketObjectLockConfiguration",
+      "GetBucketOwnershipControls",
+      "GetBucketPolicy",
+      "GetBucketPublicAccessBlock",
+      "GetBucketRequestPayment",
+      "GetBucketTagging",
+      "GetBucketVersioning",
+      "GetBucketWebsite",
+      "GetEncryptionConfiguration",
+      "GetLifecycleConfiguration",
+      "GetReplicationConfiguration",
+      "ListTagsForResource",
+    ],
+    write: [
+      "CreateBucket",
+      "DeleteBucket",
+      "DeleteBucketPolicy",
+      "PutBucketCORS",
+      "PutBucketLogging",
+      "PutBucketNotification",
+      "PutBucketOwnershipControls",
+      "PutBucketPolicy",
+      "PutBucketPublicAccessBlock",
+      "PutBucketTagging",
+      "PutBucketVersioning",
+      "PutEncryptionConfiguration",
+      "PutLifecycleConfiguration",
+      "TagResource",
+      "UntagResource",
+    ],
+  },
+  sqs: {
+    resources: (place, stage) => [queueArn(place, `${namePrefix(stage)}*`)],
+    read: ["GetQueueAttributes", "GetQueueUrl", "ListQueueTags"],
+    write: ["CreateQueue", "DeleteQueue", "SetQueueAttributes", "TagQueue", "UntagQueue"],
+  },
+  lambda: {
+    resources: (place, stage) => [functionArn(place, `${namePrefix(stage)}*`)],
+    read: [
+      "GetFunction",
+      "GetFunctionCodeSigningConfig",
+      "GetFunctionConcurrency",
+      "GetFunctionConfiguration",
+      "GetPolicy",
+      "GetRuntimeManagementConfig",
+      "ListTags",
+      "ListVersionsByFunction",
+    ],
+    write: [
+      "AddPermission",
+      "CreateFunction",
+      "DeleteFunction",
+      "DeleteFunctionConcurrency",
+      "PutFunctionConcurrency",
+      "RemovePermission",
+      "TagResource",
+      "UntagResource",
+      "UpdateFunctionCode",
+      "UpdateFunctionConfiguration",
+    ],
+  },
+  iam: {
+    resources: (place, stage) => [roleArn(place, `${namePrefix(stage)}*`)],
+    read: [
+      "GetRole",
+      "GetRolePolicy",
+      "ListAttachedRolePolicies",
+      "ListInstanceProfilesForRole",
+      "ListRolePolicies",
+      "ListRoleTags",
+    ],
+    // What gives a role rights is in boundedRights.
+    write: [
+      "DeleteRole",
+      "TagRole",
+      "UntagRole",
+      "UpdateAssumeRolePolicy",
+      "UpdateRole",
+      "UpdateRoleDescription",
+    ],
+  },
+  logs: {
+    resources: (place, stage) =>
+      [
+        `/aws/lambda/${namePrefix(stage)}*`,
+        `/aws/apigateway/${namePrefix(stage)}*`,
+        executionLogs(stage),
+      ].map((name) => logGroupArn(place, name)),
+    read: ["ListTagsForResource"],
+    write: ["CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "TagResource", "UntagResource"],
+  },
+  cloudtrail: {
+    resources: (place, stage) => [trailArn(place, `${namePrefix(stage)}*`)],
+    read: ["GetEventSelectors", "GetInsightSelectors", "GetTrail", "GetTrailStatus", "ListTags"],
+    write: [
+      "AddTags",
+      "CreateTrail",
+      "DeleteTrail",
+      "PutEventSelectors",
+      "RemoveTags",
+      "StartLogging",
+      "StopLogging",
+      "UpdateTrail",
+    ],
+  },
+  cloudwatch: {
+    resources: (place, stage) => [
+      alarmArn(place, `${namePrefix(stage)}*`),
+      dashboardArn(place, `${namePrefix(stage)}*`),
+    ],
+    read: ["DescribeAlarms", "GetDashboard", "ListTagsForResource"],
+    write: [
+      "DeleteAlarms",
+      "DeleteDashboards",
+      "PutDashboard",
+      "PutMetricAlarm",
+      "TagResource",
+      "UntagResource",
+    ],
+  },
+  events: {
+    resources: (place, stage) => [ruleArn(place, `${namePrefix(stage)}*`)],
+    read: ["DescribeRule", "ListTagsForResource", "ListTargetsByRule"],
+    write: [
+      "DeleteRule",
+      "DisableRule",
+      "EnableRule",
+      "PutRule",
+      "PutTargets",
+      "RemoveTargets",
+      "TagResource",
+      "UntagResource",
+    ],
+  },
+  sns: {
+    resources: (place, stage) => [topicArn(place, `${namePrefix(stage)}*`)],
+    read: [
+      "GetSubscriptionAttributes",
+      "GetTopicAttributes",
+      "ListSubscriptionsByTopic",
+      "ListTagsForResource",
+    ],
+    write: [
+      "CreateTopic",
+      "DeleteTopic",
+      "SetSubscriptionAttributes",
+      "SetTopicAttributes",
+      "Subscribe",
+      "TagResource",
+      "Unsubscribe",
+      "UntagResource",
+    ],
+  },
+  wafv2: {
+    resources: (place, stage) => [
+      webAclArn(place, `${namePrefix(stage)}*/*`),
+      apiGatewayArn(place, `/restapis/*/stages/${stage}`),
+    ],
+    read: ["GetWebACL", "GetWebACLForResource", "ListTagsForResource"],
+    write: [
+      "AssociateWebACL",
+      "CreateWebACL",
+      "DeleteWebACL",
+      "DisassociateWebACL",
+      "TagResource",
+      "UntagResource",
+      "UpdateWebACL",
+    ],
+  },
+};
+
+/** API Gateway's own name for what it logs of its errors, with the API's id, which nobody knows before. */
+const executionLogs = (stage: string) => `API-Gateway-Execution-Logs_*/${stage}`;
+
+/** A service where resources have no name, but an id that AWS makes up: whose one is, is told by its tags. */
+interface TaggedService {
+  /** What a stage has there, among what others have. */
+  readonly resources: (place: Place) => readonly string[];
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  /** What makes one, with its tags, and where. */
+  readonly create: readonly string[];
+  readonly collections: (place: Place) => readonly string[];
+  /** What changes tags, and where. */
+  readonly tag: readonly string[];
+  readonly tags: (place: Place) => readonly string[];
+  /**
+   * What may be done whosever it is, since it harms nobody, and has to work where there are no tags: a plan asks for what
+   * somebody has deleted, and a new key's tags count after minutes.
+   */
+  readonly anybodys: {
+    readonly resources: (place: Place) => readonly string[];
+    readonly read: readonly string[];
+    readonly write: readonly string[];
+  };
+}
+
+const TAGGED: Readonly<Record<string, TaggedService>> = {
+  // What is in an API has the API's tags: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
+  apigateway: {
+    resources: (place) =>
+      ["/restapis/*", "/apikeys/*", "/usageplans/*", "/tags/*"].map((path) => apiGatewayArn(place, path)),
+    read: ["GET"],
+    write: ["DELETE", "PATCH", "POST", "PUT", "SetWebACL"],
+    create: ["POST"],
+    collections: (place) =>
+      ["/restapis", "/apikeys", "/usageplans"].map((path) => apiGatewayArn(place, path)),
+    tag: ["POST", "PUT"],
+    tags: (place) => [apiGatewayArn(place, "/tags/*")],
+    // Not of plans and keys: what is read there are secrets.
+    anybodys: { resources: (place) => [apiGatewayArn(place, "/restapis/*")], read: ["GET"], write: [] },
+  },
+  // https://docs.aws.amazon.com/kms/latest/developerguide/tag-authorization.html
+  kms: {
+    resources: (place) => [keyArn(place, "*")],
+    read: [],
+    write: ["PutKeyPolicy", "ScheduleKeyDeletion", "TagResource", "UntagResource", "UpdateKeyDescription"],
+    create: ["CreateKey"],
+    // There is no key yet that could be named.
+    collections: () => ["*"],
+    tag: ["TagResource"],
+    tags: (place) => [keyArn(place, "*")],
+    anybodys: {
+      resources: (place) => [keyArn(place, "*")],
+      read: ["DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListResourceTags"],
+      // An alias is its stage's by name.
+      write: ["CreateAlias", "DeleteAlias", "EnableKeyRotation", "UpdateAlias"],
+    },
+  },
+};
+
+const actions = (service: string, names: readonly string[]) => names.map((name) => `${service}:${name}`);
+const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+
+/** What is listed as a whole: these actions know no resource, or one that names nothing. */
+const listRights = (place: Place): Statement[] => [
+  {
+    Sid: "List",
+    Effect: "Allow",
+    Action: ["cloudtrail:DescribeTrails", "kms:ListAliases", "lambda:ListEventSourceMappings"],
+    Resource: "*",
+  },
+  {
+    Sid: "ListLogGroups",
+    Effect: "Allow",
+    Action: "logs:DescribeLogGroups",
+    Resource: logGroupArn(place, "*"),
+  },
+];
+
+/** The functions' sources: a mapping has no name, but a function. */
+const eventSourceRights = (place: Place, stages: readonly string[], names: readonly string[]): Statement => ({
+  Sid: "EventSources",
+  Effect: "Allow",
+  Action: actions("lambda", names),
+  Resource: eventSourceMappingArn(place, "*"),
+  Condition: {
+    ArnLike: { "lambda:FunctionArn": stages.map((stage) => functionArn(place, `${namePrefix(stage)}*`)) },
+  },
+});
+
+/**
+ * What a plan of these stages reads: how everything is set, and nothing that is in it. The names of payloads it can list, since
+ * AWS knows no other right to ask whether a bucket is there.
+ */
+export function planRights(place: Place, stages: readonly string[]): Statement[] {
+  const named = Object.entries(SERVICES).map(([service, { resources, read }]): Statement => ({
+    Sid: `Read${capital(service)}`,
+    Effect: "Allow",
+    Action: actions(service, read),
+    Resource: stages.flatMap((stage) => resources(place, stage)),
+  }));
+  const tagged = Object.entries(TAGGED).flatMap(([service, { resources, read, anybodys }]): Statement[] => [
+    ...(read.length === 0
+      ? []
+      : [
+          {
+            Sid: `Read${capital(service)}`,
+            Effect: "Allow",
+            Action: actions(service, read),
+            Resource: resources(place),
+            Condition: { StringEquals: ofStages(stages) },
+          } as const,
+        ]),
+    {
+      Sid: `ReadAny${capital(service)}`,
+      Effect: "Allow",
+      Action: actions(service, anybodys.read),
+      Resource: anybodys.resources(place),
+    },
+  ]);
+  const mappings = eventSourceRights(place, stages, ["GetEventSourceMapping"]);
+  return [...named, ...tagged, mappings, ...listRights(place), ...noPayload(stages)];
+}
+
+/** Whose a resource is, by the tags that a stage gives all that it has. */
+const ofStages = (stages: readonly string[]) => ({
+  "aws:ResourceTag/project": "tweedle",
+  "aws:ResourceTag/stage": [...stages],
+});
+
+/** Whatever else a role may do: it sees no payload, no message, no trail, and no log. */
+const noPayload = (stages: readonly string[]): Statement[] => [
+  {
+    Sid: "DenyObjects",
+    Effect: "Deny",
+    Action: ["s3:GetObject", "s3:GetObjectVersion"],
+    Resource: stages.map((stage) => `${bucketArn(`${namePrefix(stage)}*`)}/*`),
+  },
+  {
+    Sid: "DenyPayloads",
+    Effect: "Deny",
+    Action: [
+      "execute-api:Invoke",
+      "kms:Decrypt",
+      "lambda:InvokeFunction",
+      "logs:FilterLogEvents",
+      "logs:GetLogEvents",
+      "sqs:ReceiveMessage",
+    ],
+    Resource: "*",
+  },
+];
+
+/** What a deploy of a stage may do with what is its own, and with nothing else. */
+export function deployRights(
+  place: Place,
+  { stage, forceDestroy = false }: Pick<StageConfig, "stage" | "forceDestroy">,
+): Statement[] {
+  const named = Object.entries(SERVICES).map(([service, { resources, read, write }]): Statement => ({
+    Sid: capital(service),
+    Effect: "Allow",
+    Action: actions(service, [...read, ...write]),
+    Resource: resources(place, stage),
+  }));
+  const requested = { "aws:RequestTag/project": "tweedle", "aws:RequestTag/stage": stage };
+  const tagged = Object.entries(TAGGED).flatMap(([service, one]): Statement[] => [
+    {
+      Sid: capital(service),
+      Effect: "Allow",
+      Action: actions(service, [...one.read, ...one.write]),
+      Resource: one.resources(place),
+      Condition: { StringEquals: ofStages([stage]) },
+    },
+    {
+      Sid: `Any${capital(service)}`,
+      Effect: "Allow",
+      Action: actions(service, [...one.anybodys.read, ...one.anybodys.write]),
+      Resource: one.anybodys.resources(place),
+    },
+    {
+      Sid: `Create${capital(service)}`,
+      Effect: "Allow",
+      Action: actions(service, one.create),
+      Resource: one.collections(place),
+      Condition: { StringEquals: requested },
+    },
+    {
+      // What is being made has no tags yet. What has another stage's is not to be had by tagging it.
+      Sid: `Tag${capital(service)}`,
+      Effect: "Allow",
+      Action: actions(service, one.tag),
+      Resource: one.tags(place),
+      Condition: { StringEquals: requested, Null: { "aws:ResourceTag/stage": "true" } },
+    },
+  ]);
+  return [
+    ...named,
+    ...tagged,
+    {
+      Sid: "Aliases",
+      Effect: "Allow",
+      Action: ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
+      Resource: aliasArn(place, `${namePrefix(stage)}*`),
+    },
+    eventSourceRights(
+      place,
+      [stage],
+      [
+        "CreateEventSourceMapping",
+        "DeleteEventSourceMapping",
+        "GetEventSourceMapping",
+        "UpdateEventSourceMapping",
+      ],
+    ),
+    ...boundedRights(place, stage),
+    ...(forceDestroy ? [emptyBuckets(stage)] : []),
+    ...listRights(place),
+  ];
+}
+
+/**
+ * Roles get rights only as far as the stage's boundary reaches: whoever may deploy could otherwise make a role that may do
+ * everything, and a function that uses it.
+ *
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
+ */
+const boundedRights = (place: Place, stage: string): Statement[] => [
+  {
+    Sid: "BoundedRoles",
+    Effect: "Allow",
+    Action: actions("iam", ["CreateRole", "DeleteRolePolicy", "PutRolePermissionsBoundary", "PutRolePolicy"]),
+    Resource: roleArn(place, `${namePrefix(stage)}*`),
+    Condition: { StringEquals: { "iam:PermissionsBoundary": boundaryArn(place, stage) } },
+  },
+  {
+    Sid: "RolesOfFunctions",
+    Effect: "Allow",
+    Action: "iam:PassRole",
+    Resource: roleArn(place, `${namePrefix(stage)}*`),
+    Condition: { StringEquals: { "iam:PassedToService": "lambda.amazonaws.com" } },
+  },
+];
+
+/** A stage that nobody would miss is destroyed with what is in its buckets. */
+const emptyBuckets = (stage: string): Statement => ({
+  Sid: "EmptyBuckets",
+  Effect: "Allow",
+  Action: ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucketVersions"],
+  Resource: [bucketArn(`${namePrefix(stage)}*`), `${bucketArn(`${namePrefix(stage)}*`)}/*`],
+});
+
+/**
+ * The most that a role of a stage may ever do, with functions of your own: write its log, use payloads and messages of this
+ * stage, ask its API for URLs. A stack of yours whose functions need more adds it here, where a person applies it.
+ */
+export const boundaryRights = (place: Place, stage: string): Statement[] => [
+  {
+    Sid: "Logs",
+    Effect: "Allow",
+    Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+    Resource: `${logGroupArn(place, `/aws/lambda/${namePrefix(stage)}*`)}:*`,
+  },
+  {
+    Sid: "Payloads",
+    Effect: "Allow",
+    Action: [
+      "s3:AbortMultipartUpload",
+      "s3:DeleteObject",
+      "s3:DeleteObjectVersion",
+      "s3:GetObject",
+      "s3:GetObjectVersion",
+      "s3:ListMultipartUploadParts",
+      "s3:PutObject",
+    ],
+    Resource: `${bucketArn(`${namePrefix(stage)}content-${place.accountId}-${place.region}`)}/${KEY_PREFIX}*`,
+  },
+  {
+    Sid: "Messages",
+    Effect: "Allow",
+    Action: [
+      "sqs:ChangeMessageVisibility",
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes",
+      "sqs:ReceiveMessage",
+      "sqs:SendMessage",
+    ],
+    Resource: queueArn(place, `${namePrefix(stage)}*`),
+  },
+  {
+    Sid: "Keys",
+    Effect: "Allow",
+    Action: ["kms:Decrypt", "kms:GenerateDataKey"],
+    Resource: keyArn(place, "*"),
+    Condition: { StringEquals: ofStages([stage]) },
+  },
+  {
+    Sid: "Urls",
+    Effect: "Allow",
+    Action: "execute-api:Invoke",
+    Resource: executeApiArn(place, "*", `${stage}/POST/*`),
+  },
+];
+
+/**
+ * The state in the bucket, where a plan reads and a deploy writes under a lock. Whether there is a state yet is told only to
+ * whoever may list the bucket: https://developer.hashicorp.com/terraform/language/backend/s3#permissions-required
+ */
+export function stateRights(bucketName: string, keys: readonly string[], write: boolean): Statement[] {
+  const objects = (suffix: string) => keys.map((key) => `${bucketArn(bucketName)}/${key}${suffix}`);
+  return [
+    { Sid: "ListStates", Effect: "Allow", Action: "s3:ListBucket", Resource: bucketArn(bucketName) },
+    {
+      Sid: write ? "States" : "ReadStates",
+      Effect: "Allow",
+      Action: write ? ["s3:GetObject", "s3:PutObject"] : "s3:GetObject",
+      Resource: objects(""),
+    },
+    ...(write
+      ? [
+          {
+            Sid: "Locks",
+            Effect: "Allow",
+            Action: ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            Resource: objects(".tflock"),
+          } as const,
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,102 @@
+import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
+import { TerraformOutput, TerraformStack } from "cdktf";
+import type { Construct } from "constructs";
+import type { Place } from "./arns";
+import { type BootstrapConfig, type GitHubConfig, validateBootstrap } from "./bootstrap-config";
+import { AccessLogBucket } from "./constructs/access-log-bucket";
+import { ApiGatewayLogging } from "./constructs/api-gateway-logging";
+import { GitHubProvider } from "./constructs/github-provider";
+import { PipelineRole } from "./constructs/pipeline-role";
+import { StateBucket } from "./constructs/state-bucket";
+import { policyJson } from "./policy";
+import { boundaryName, boundaryRights, deployRights, namePrefix, planRights, stateRights } from "./rights";
+import { stackName } from "./stage";
+import { configureTerraform, stateBucketName, stateKey } from "./terraform";
+
+const NAMES = { plan: "tweedle-plan", deploy: "tweedle-deploy-", apiGateway: "tweedle-api-gateway-logs" };
+
+/**
+ * What the stages of an account and region need before they are: the bucket that their states live in, the policies that
+ * bound their roles, and the roles that GitHub's workflows plan and deploy with. It is nobody's stage, and its own state is in
+ * the bucket that it makes.
+ */
+export class StateStack extends TerraformStack {
+  readonly bucket: StateBucket;
+  readonly #place: Place;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly config: BootstrapConfig,
+  ) {
+    super(scope, id);
+    validateBootstrap(config);
+    const { accountId, region, stages, github, apiGatewayAccount = true } = config;
+    this.#place = { accountId, region };
+    configureTerraform(this, this.#place, { stage: "bootstrap" });
+
+    const bucketName = stateBucketName(this.#place);
+    const accessLogs = new AccessLogBucket(this, "access-logs", {
+      bucketName: `tweedle-state-access-logs-${accountId}-${region}`,
+      accountId,
+      sources: [bucketName],
+    });
+    this.bucket = new StateBucket(this, "state", {
+      bucketName,
+      place: this.#place,
+      accessLogs,
+      roleNames: [
+        NAMES.plan,
+        ...stages.flatMap(({ stage }) => [NAMES.deploy + stage, `${namePrefix(stage)}*`]),
+      ],
+    });
+    for (const { stage } of stages) {
+      new IamPolicy(this, `boundary-${stage}`, {
+        name: boundaryName(stage),
+        description: `The most that a role of ${stage} may ever do.`,
+        policy: policyJson(boundaryRights(this.#place, stage)),
+      });
+    }
+    if (apiGatewayAccount) new ApiGatewayLogging(this, "api-gateway", { roleName: NAMES.apiGateway });
+    const outputs = {
+      state_bucket_name: this.bucket.bucket.id,
+      ...(github && this.#createPipelineRoles(github)),
+    };
+    for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });
+  }
+
+  /** @returns what a workflow has to know of them */
+  #createPipelineRoles(github: GitHubConfig) {
+    const { stages } = this.config;
+    const names = stages.map(({ stage }) => stage);
+    const provider = new GitHubProvider(this, "github", { place: this.#place, github });
+    const states = (of: readonly string[], write: boolean) =>
+      stateRights(
+        this.bucket.bucketName,
+        of.map((stage) => stateKey(stackName(stage))),
+        write,
+      );
+    const plan = new PipelineRole(this, "plan", {
+      roleName: NAMES.plan,
+      description: "Workflows plan with it: it reads how the stages are set, and their states.",
+      trust: provider.trustStatement(["pull_request", `ref:refs/heads/${github.branch ?? "main"}`]),
+      after: provider.ready,
+      policies: { state: states(names, false), read: planRights(this.#place, names) },
+    });
+    const deploy = stages.map((stage) => [
+      stage.stage,
+      new PipelineRole(this, `deploy-${stage.stage}`, {
+        roleName: NAMES.deploy + stage.stage,
+        description: `Workflows deploy ${stage.stage} with it, in the environment of that name.`,
+        trust: provider.trustStatement([`environment:${stage.stage}`]),
+        after: provider.ready,
+        policies: { state: states([stage.stage], true), deploy: deployRights(this.#place, stage) },
+      }).role.arn,
+    ]);
+    return {
+      plan_role_arn: plan.role.arn,
+      deploy_role_arns: Object.fromEntries(deploy) as Record<string, string>,
+      github_oidc_provider_arn: provider.arn,
+    };
+  }
+}
