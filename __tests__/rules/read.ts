@@ -62,7 +62,10 @@ interface LifecycleRule {
     readonly days?: number;
     readonly expired_object_delete_marker?: boolean;
   }[];
-  readonly noncurrent_version_expiration?: readonly { readonly noncurrent_days: number }[];
+  readonly noncurrent_version_expiration?: readonly {
+    readonly noncurrent_days: number;
+    readonly newer_noncurrent_versions?: number;
+  }[];
 }
 
 /** Of a bucket's lifecycle, what concerns every object: the first value that a rule without a filter gives. */
@@ -78,16 +81,17 @@ export function lifecycleOf(stack: SynthesizedStack, bucket: Resource) {
     abortDays: first((rule) => rule.abort_incomplete_multipart_upload?.[0]?.days_after_initiation),
     days: first((rule) => rule.expiration?.[0]?.days),
     noncurrentDays: first((rule) => rule.noncurrent_version_expiration?.[0]?.noncurrent_days),
+    noncurrentVersions: first((rule) => rule.noncurrent_version_expiration?.[0]?.newer_noncurrent_versions),
     deleteMarkers: first((rule) => rule.expiration?.[0]?.expired_object_delete_marker),
   };
 }
 
-/** Whether a policy denies everybody these actions on all of these resources under exactly this condition. */
+/** Whether a policy denies everybody an action on all of these resources under exactly this condition; undefined for none. */
 export const denies = (
   policy: readonly Statement[],
   action: string,
   resources: readonly string[],
-  condition: object,
+  condition: object | undefined,
 ): boolean =>
   policy.some(
     ({ Effect, Principal, Action, Resource: given, Condition }) =>

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { App } from "cdktf";
+import { BOOTSTRAP, BOOTSTRAP_STACK, createBootstrap } from "../../bootstrap";
 import { STAGES, createApp } from "../../main";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
 import { type StageConfig, stackName } from "../../stacks/stage";
@@ -35,6 +36,10 @@ const switched = new App({ outdir: join(outdir, "switched") });
 new ProducerConsumerStack(switched, "switched", SWITCHED);
 switched.synth();
 
+const github = { repository: "alice/shop", ownerId: "123456", repositoryId: "456789" };
+const bootstrap = createBootstrap({ ...BOOTSTRAP, github }, join(outdir, "bootstrap"));
+bootstrap.synth();
+
 const STAGE_DEPLOYMENTS = STAGES.map(({ stage, accountId, consumerAuthorization, forceDestroy = false }) =>
   readDeployment(outdir, {
     name: stackName(stage),
@@ -44,9 +49,17 @@ const STAGE_DEPLOYMENTS = STAGES.map(({ stage, accountId, consumerAuthorization,
   }),
 );
 
+const BOOTSTRAP_DEPLOYMENT = readDeployment(bootstrap.outdir, {
+  name: BOOTSTRAP_STACK,
+  accountId: BOOTSTRAP.accountId,
+  throwAway: false,
+  open: false,
+});
+
 /** All that is deployed, an extension of a stage, and one that is switched as far as it goes. A further app's stacks are a line here. */
 const DEPLOYMENTS: readonly Deployment[] = [
   ...STAGE_DEPLOYMENTS,
+  BOOTSTRAP_DEPLOYMENT,
   readDeployment(extended.outdir, {
     name: "inspection",
     accountId: SIGNING.accountId,
@@ -123,9 +136,12 @@ describe.each(RULES)("$id: $says", (rule) => {
     expect(findings(rule, deployment)).toEqual([]);
   });
 
-  it.each(STAGE_DEPLOYMENTS)("is about something in $name", (deployment) => {
-    expect(rule.of(deployment)).not.toEqual([]);
-  });
+  it.each(rule.app === "bootstrap" ? [BOOTSTRAP_DEPLOYMENT] : STAGE_DEPLOYMENTS)(
+    "is about something in $name",
+    (deployment) => {
+      expect(rule.of(deployment)).not.toEqual([]);
+    },
+  );
 
   it.each(rule.examples)("finds $what, and nothing else", (example) => {
     const { of: name = "producer-consumer-test", at, finds = [at] } = example;

@@ -48,6 +48,8 @@ export interface Rule {
    * would find what the rule finds.
    */
   readonly from: readonly string[];
+  /** The app that has something that it is about. @default the stages' */
+  readonly app?: "bootstrap";
   /** What it is about. */
   readonly of: (deployment: Deployment) => readonly Resource[];
   readonly holds: (resource: Resource, deployment: Deployment) => boolean;
@@ -1386,6 +1388,365 @@ const TERRAFORM: readonly Rule[] = [
   },
 ];
 
+/** The role of a pipeline: whoever assumes it comes with another's word for who he is. */
+const pipelineRoles: Rule["of"] = ({ stack }) =>
+  stack.ofType("aws_iam_role").filter((role) => text(role, "assume_role_policy").includes("WithWebIdentity"));
+
+const rightsOfRole = (role: Resource, { stack }: Deployment) =>
+  stack.referringTo(role, "role", "aws_iam_role_policy").flatMap(policyOf);
+
+/** Whether a role may do more than look. */
+const mayChange = (role: Resource, deployment: Deployment) =>
+  actionsOf(rightsOfRole(role, deployment).filter(({ Effect }) => Effect === "Allow")).some(
+    (action) => !/^\w+:(GET|Get|List|Describe)/.test(action),
+  );
+
+const stateBuckets: Rule["of"] = ({ stack }) => {
+  const { bucket } = (stack.terraform["backend"] as { s3: { bucket: string } }).s3;
+  return stack.ofType("aws_s3_bucket").filter((one) => text(one, "bucket") === bucket);
+};
+
+const GITHUB_OIDC = "https://docs.github.com/en/actions/reference/security/oidc";
+const HOST = "token.actions.githubusercontent.com";
+
+/** What AWS lists as a whole, or makes before there is a name. */
+const NAMELESS = [
+  "cloudtrail:DescribeTrails",
+  "kms:CreateKey",
+  "kms:ListAliases",
+  "lambda:ListEventSourceMappings",
+];
+
+/** What gives a role rights, or takes them. */
+const GRANTS = /^iam:(CreateRole|(Put|Delete|Attach|Detach)RolePolicy|PutRolePermissionsBoundary)$/;
+
+/** What nobody needs to deploy, and what would undo all of this. */
+const KEYS_OF_THE_HOUSE =
+  /^(iam:(DeleteRolePermissionsBoundary|.*(OpenIDConnect|Policy(Version)?$|User|AccessKey|Group))|sts:|organizations:)/;
+
+const inBootstrap = (example: Example): Example => ({ ...example, of: "bootstrap" });
+
+const PIPELINES: readonly Rule[] = [
+  {
+    id: "state-kept",
+    app: "bootstrap",
+    says: "A state is never lost: not destroyed, not expired, its versions kept for 90 days and 20 deep, and deleted by nobody",
+    from: [
+      "https://developer.hashicorp.com/terraform/language/backend/s3",
+      `${S3_GUIDE}/intro-lifecycle-rules.html`,
+    ],
+    of: stateBuckets,
+    holds: (bucket, { stack }) => {
+      const { days, noncurrentDays = 0, noncurrentVersions = 0 } = lifecycleOf(stack, bucket);
+      const { prevent_destroy: prevented } = (bucket.attributes["lifecycle"] ?? {}) as Attributes;
+      return (
+        prevented === true &&
+        days === undefined &&
+        noncurrentDays >= 90 &&
+        noncurrentVersions >= 20 &&
+        ["s3:DeleteObjectVersion", "s3:DeleteBucket"].every((action) =>
+          denies(bucketPolicy(stack, bucket), action, whole(bucket), undefined),
+        )
+      );
+    },
+    examples: [
+      inBootstrap(mistake("a bucket that may be destroyed", "state/bucket", set({ lifecycle: undefined }))),
+      inBootstrap(
+        mistake("versions that anybody may delete", "state/policy", without("DenyHistoryLoss"), [
+          "state/bucket",
+        ]),
+      ),
+      inBootstrap(
+        mistake(
+          "states that expire",
+          "state/lifecycle",
+          ({ rule, ...rest }) => ({
+            ...rest,
+            rule: (rule as object[]).map((one) => ({ ...one, expiration: [{ days: 90 }] })),
+          }),
+          // And with them the delete markers' rule, which is of this shape.
+          ["state/bucket"],
+        ),
+      ),
+    ],
+  },
+  {
+    id: "pipeline-trust",
+    app: "bootstrap",
+    says: "A pipeline's role is assumed by jobs of one repository, in contexts that are said in full, with tokens that are for AWS",
+    from: [GITHUB_OIDC, "Security Hub IAM.21", "checkov CKV_AWS_358"],
+    of: pipelineRoles,
+    holds: (role) =>
+      statements(text(role, "assume_role_policy")).every((statement) => {
+        const subjects = conditionOf(statement, "StringEquals", `${HOST}:sub`);
+        return (
+          isDeepStrictEqual(Object.keys(statement.Principal ?? {}), ["Federated"]) &&
+          isDeepStrictEqual(conditionOf(statement, "StringEquals", `${HOST}:aud`), ["sts.amazonaws.com"]) &&
+          subjects.length > 0 &&
+          subjects.every((subject) =>
+            /^repo:[\w.-]+(@\d+)?\/[\w.-]+(@\d+)?:(pull_request|(environment|ref):[\w/.-]+)$/.test(subject),
+          ) &&
+          new Set(subjects.map((subject) => subject.replaceAll(/@\d+/g, "").split(":")[1])).size === 1
+        );
+      }),
+    examples: [
+      inBootstrap(
+        mistake("every job of the repository", "plan/role", (attributes) => ({
+          ...attributes,
+          assume_role_policy: String(attributes["assume_role_policy"]).replaceAll("pull_request", "*"),
+        })),
+      ),
+      inBootstrap(
+        mistake("anybody's repository", "deploy-prod/role", (attributes) => ({
+          ...attributes,
+          assume_role_policy: String(attributes["assume_role_policy"]).replace(
+            `${HOST}:sub`,
+            `${HOST}:actor`,
+          ),
+        })),
+      ),
+      inBootstrap(
+        mistake("tokens for somebody else", "deploy-dev/role", (attributes) => ({
+          ...attributes,
+          assume_role_policy: String(attributes["assume_role_policy"]).replace(
+            "sts.amazonaws.com",
+            "example.com",
+          ),
+        })),
+      ),
+    ],
+  },
+  {
+    id: "pipeline-environment",
+    app: "bootstrap",
+    says: "What changes a stage is assumed in that stage's environment alone, where somebody approves it",
+    from: [GITHUB_OIDC],
+    of: pipelineRoles,
+    holds: (role, deployment) => {
+      const stage = text(role, "name").split("-").at(-1);
+      return (
+        !mayChange(role, deployment) ||
+        statements(text(role, "assume_role_policy"))
+          .flatMap((statement) => conditionOf(statement, "StringEquals", `${HOST}:sub`))
+          .every((subject) => subject.endsWith(`:environment:${stage}`))
+      );
+    },
+    examples: [
+      inBootstrap(
+        mistake("a pull request that deploys", "deploy-dev/role", (attributes) => ({
+          ...attributes,
+          assume_role_policy: String(attributes["assume_role_policy"]).replace(
+            "environment:dev",
+            "pull_request",
+          ),
+        })),
+      ),
+      inBootstrap(
+        mistake(
+          "a plan that may write the state",
+          "plan/state",
+          statementBecomes("ReadStates", { Action: ["s3:GetObject", "s3:PutObject"] }),
+          ["plan/role"],
+        ),
+      ),
+    ],
+  },
+  {
+    id: "pipeline-no-wildcards",
+    app: "bootstrap",
+    says: "A pipeline's role has no wildcard of actions, nothing by negation, and all resources only where AWS knows no name",
+    from: ["Security Hub IAM.1, IAM.21", "cdk-nag AwsSolutions-IAM5", "checkov CKV_AWS_355"],
+    of: pipelineRoles,
+    holds: (role, deployment) =>
+      rightsOfRole(role, deployment)
+        .filter(({ Effect }) => Effect === "Allow")
+        .every(
+          (statement) =>
+            !("NotAction" in statement) &&
+            !("NotResource" in statement) &&
+            list(statement.Action).every((action) => /^[a-z0-9-]+:\w+$/.test(action)) &&
+            (!list(statement.Resource).includes("*") ||
+              list(statement.Action).every((action) => NAMELESS.includes(action))),
+        ),
+    examples: [
+      inBootstrap(
+        mistake("all of IAM", "deploy-dev/deploy", statementBecomes("Iam", { Action: "iam:*" }), [
+          "deploy-dev/role",
+        ]),
+      ),
+      inBootstrap(
+        mistake("every bucket", "plan/read", statementBecomes("ReadS3", { Resource: "*" }), ["plan/role"]),
+      ),
+    ],
+  },
+  {
+    id: "pipeline-no-payload",
+    app: "bootstrap",
+    says: "A pipeline's role reads no object but a state, no message and no log, and the role that plans is denied it",
+    from: ["https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html"],
+    of: pipelineRoles,
+    holds: (role, deployment) => {
+      const rights = rightsOfRole(role, deployment);
+      const [states] = stateBuckets(deployment);
+      const denied = rights.filter(({ Effect, Condition }) => Effect === "Deny" && !Condition);
+      const refuses = ["s3:GetObject", "sqs:ReceiveMessage", "kms:Decrypt"].every((action) =>
+        actionsOf(denied).includes(action),
+      );
+      if (!refuses && !mayChange(role, deployment)) return false;
+      return rights
+        .filter(
+          ({ Effect, Action }) => Effect === "Allow" && list(Action).some((action) => PAYLOAD.test(action)),
+        )
+        .every(
+          (statement) =>
+            states !== undefined &&
+            list(statement.Resource).every((arn) =>
+              new RegExp(`^${bucketArnOf(states)}/producer-consumer-[a-z0-9]+\\.tfstate(\\.tflock)?$`).test(
+                arn,
+              ),
+            ),
+        );
+    },
+    examples: [
+      inBootstrap(
+        mistake(
+          "a plan that reads payloads",
+          "plan/read",
+          withAlso({
+            Sid: "Payloads",
+            Effect: "Allow",
+            Action: "s3:GetObject",
+            Resource: "arn:aws:s3:::tweedle-prod-content-123456789012-eu-central-1/input/*",
+          }),
+          ["plan/role"],
+        ),
+      ),
+      inBootstrap(
+        mistake("a plan that some later policy might let read", "plan/read", without("DenyPayloads"), [
+          "plan/role",
+        ]),
+      ),
+      inBootstrap(
+        mistake(
+          "a deploy that may read every state, the one of the roles too",
+          "deploy-prod/state",
+          statementBecomes("States", { Resource: "arn:aws:s3:::tweedle-state-123456789012-eu-central-1/*" }),
+          ["deploy-prod/role"],
+        ),
+      ),
+    ],
+  },
+  {
+    id: "pipeline-bounded",
+    app: "bootstrap",
+    says: "A pipeline gives rights only to roles that a policy bounds, and may change neither that policy nor whom AWS trusts",
+    from: ["https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"],
+    of: pipelineRoles,
+    holds: (role, deployment) => {
+      const stage = text(role, "name").split("-").at(-1);
+      const allowed = rightsOfRole(role, deployment).filter(({ Effect }) => Effect === "Allow");
+      const policies = deployment.stack
+        .ofType("aws_iam_policy")
+        .map((policy) => `arn:aws:iam::${deployment.accountId}:policy/${text(policy, "name")}`);
+      return (
+        !actionsOf(allowed).some(
+          (action) => KEYS_OF_THE_HOUSE.test(action) && !/^iam:\w+RolePolic(y|ies)$/.test(action),
+        ) &&
+        allowed
+          .filter((statement) => actionsOf([statement]).some((action) => GRANTS.test(action)))
+          .every((statement) => {
+            const [boundary = "", ...others] = conditionOf(
+              statement,
+              "StringEquals",
+              "iam:PermissionsBoundary",
+            );
+            return (
+              others.length === 0 &&
+              policies.includes(boundary) &&
+              boundary.endsWith(`-${stage}`) &&
+              list(statement.Resource).every((arn) => arn.endsWith(`:role/tweedle-${stage}-*`))
+            );
+          })
+      );
+    },
+    examples: [
+      inBootstrap(
+        mistake(
+          "roles that nothing bounds",
+          "deploy-dev/deploy",
+          statementBecomes("BoundedRoles", { Condition: {} }),
+          ["deploy-dev/role"],
+        ),
+      ),
+      inBootstrap(
+        mistake(
+          "another stage's boundary",
+          "deploy-dev/deploy",
+          statementBecomes("BoundedRoles", {
+            Condition: {
+              StringEquals: {
+                "iam:PermissionsBoundary": "arn:aws:iam::123456789012:policy/tweedle-boundary-prod",
+              },
+            },
+          }),
+          ["deploy-dev/role"],
+        ),
+      ),
+      inBootstrap(
+        mistake(
+          "a pipeline that widens its boundary",
+          "deploy-prod/deploy",
+          withAlso({
+            Sid: "Boundary",
+            Effect: "Allow",
+            Action: "iam:CreatePolicyVersion",
+            Resource: "arn:aws:iam::123456789012:policy/tweedle-boundary-prod",
+          }),
+          ["deploy-prod/role"],
+        ),
+      ),
+    ],
+  },
+  {
+    id: "boundary-closed",
+    app: "bootstrap",
+    says: "What a stage's role may ever do is about that stage's own logs, payloads, messages, keys and API, and is nothing of IAM",
+    from: ["https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"],
+    of: ({ stack }) =>
+      stack.ofType("aws_iam_policy").filter((policy) => text(policy, "name").startsWith("tweedle-boundary-")),
+    holds: (policy) => {
+      const stage = text(policy, "name").split("-").at(-1) ?? "";
+      const own = new RegExp(`[:/]tweedle-${stage}-|:[*]/${stage}/POST/`);
+      return policyOf(policy).every(
+        ({ Action, Resource: resource, Condition }) =>
+          list(Action).every((action) => /^(logs|s3|sqs|kms|execute-api):\w+$/.test(action)) &&
+          (list(resource).every((arn) => own.test(arn)) ||
+            isDeepStrictEqual(Condition?.["StringEquals"]?.["aws:ResourceTag/stage"], [stage])),
+      );
+    },
+    examples: [
+      inBootstrap(
+        mistake(
+          "another stage's payloads",
+          "boundary-dev",
+          statementBecomes("Payloads", { Resource: "arn:aws:s3:::tweedle-*/*" }),
+        ),
+      ),
+      inBootstrap(
+        mistake(
+          "a role's rights",
+          "boundary-prod",
+          statementBecomes("Urls", { Action: "iam:PutRolePolicy" }),
+        ),
+      ),
+    ],
+  },
+];
+
+/** What shows what is in a stage. */
+const PAYLOAD =
+  /^(s3:GetObject|sqs:Receive|kms:(Decrypt|Generate)|logs:(Get|Filter)|lambda:Invoke|execute-api:|secretsmanager:|ssm:)/;
+
 /** The policies that a resource holds, without white space. */
 const documentsOf = ({ attributes }: Resource): readonly string[] =>
   Object.entries(attributes)
@@ -1402,4 +1763,5 @@ export const RULES: readonly Rule[] = [
   ...LOGS,
   ...RETENTION,
   ...TERRAFORM,
+  ...PIPELINES,
 ];

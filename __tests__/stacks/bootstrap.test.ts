@@ -97,7 +97,7 @@ it("Every stage's roles are bounded by the policy that is made for it", () => {
   const arns = whole
     .ofType("aws_iam_policy")
     .map((policy) => `arn:aws:iam::${accountId}:policy/${text(policy, "name")}`);
-  expect(STAGES.map(({ permissionsBoundary }) => permissionsBoundary).toSorted()).toEqual(arns.toSorted());
+  expect(new Set(STAGES.map(({ permissionsBoundary }) => permissionsBoundary))).toEqual(new Set(arns));
 });
 
 const subjectsOf = (stack: SynthesizedStack, path: string) =>
@@ -182,13 +182,13 @@ describe("A configuration that is not fit is refused with one sentence:", () => 
     ],
     [{ github: { ...GITHUB, branch: "*" } }, "bootstrap.ts, github: branch must be a branch's name"],
   ])("%j", (changes, sentence) => {
-    const synth = () => synthesize("refused", changes as Partial<BootstrapConfig>);
+    const synth = () => synthesize("refused", changes);
     expect(synth).toThrow(ConfigurationError);
     expect(synth).toThrow(sentence);
   });
 
   it("more stages than a role's policies have room for", () => {
-    const many = [..."abcdefghijkl"].map((letter) => ({
+    const many = "abcdefghijkl".split("").map((letter) => ({
       ...BOOTSTRAP.stages[0]!,
       stage: `${letter}${letter}`,
     }));
