@@ -53,6 +53,8 @@ export interface Passed {
 export interface FaultProxy {
   /** Connections of a client that all lead through it, whatever host they are for. */
   readonly connections: Connections;
+  /** NODE_OPTIONS of a process whose plain connections all do. */
+  readonly nodeOptions: string;
   /** All that has passed since the last {@link reset}. */
   readonly passed: readonly Passed[];
   /**
@@ -119,6 +121,7 @@ export async function startFaultProxy(): Promise<FaultProxy> {
   const https = new HttpsAgent();
   return {
     connections: { http, https },
+    nodeOptions: `--import=data:text/javascript,${encodeURIComponent(detour(port))}`,
     passed,
     inject: (step, fault, times = 1, where = () => true) => void rules.push({ step, fault, times, where }),
     refuse: (times) => {
@@ -142,6 +145,11 @@ export async function startFaultProxy(): Promise<FaultProxy> {
     },
   };
 }
+
+const detour = (port: number) => `
+  import { Agent } from "node:http";
+  import { connect } from "node:net";
+  Agent.prototype.createConnection = () => connect(${port}, "127.0.0.1");`;
 
 /** What a request is, in the words of the API, of S3 or of SQS. */
 function stepOf({ method = "", url = "", headers }: IncomingMessage): string {

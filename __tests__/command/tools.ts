@@ -106,6 +106,8 @@ export interface LocalChain {
   readonly empty: () => Promise<void>;
   /** How many messages a queue has, those that are hidden included. */
   readonly count: (queueUrl: string) => Promise<number>;
+  /** The most memory that it has had so far, in bytes. */
+  readonly peakBytes: () => number;
 }
 
 /** Starts the local chain in a process of its own, as people do. */
@@ -183,6 +185,7 @@ export async function startChain(folder: string, data = join(folder, "data")): P
         Number(Attributes["ApproximateNumberOfMessagesNotVisible"])
       );
     },
+    peakBytes: () => peakOf(child) ?? 0,
   };
 }
 

@@ -1,16 +1,11 @@
 import { killConsumers, killProducers } from "../command/kills";
 import { MAX_PEAK_BYTES, sendLarge } from "../command/large";
 import { commandTools } from "../command/tools";
+import { isShort } from "./size";
 
-/** How much of it: TWEEDLE_SOAK=short for CI. */
-const SIZES = {
-  full: { kills: 100, messages: 200, resumed: 10, bytes: 3 * 1024 ** 3 },
-  short: { kills: 15, messages: 40, resumed: 2, bytes: 256 * 1024 ** 2 },
-} as const;
-
-const asked = process.env["TWEEDLE_SOAK"] || "full";
-if (!(asked in SIZES)) throw new Error(`TWEEDLE_SOAK must be full or short, not ${asked}.`);
-const { kills, messages, resumed, bytes } = SIZES[asked as keyof typeof SIZES];
+const { kills, messages, resumed, bytes } = isShort
+  ? { kills: 15, messages: 40, resumed: 2, bytes: 256 * 1024 ** 2 }
+  : { kills: 100, messages: 200, resumed: 10, bytes: 3 * 1024 ** 3 };
 jest.setTimeout(3_600_000);
 
 describe("kill -9", () => {
