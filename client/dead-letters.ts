@@ -102,17 +102,20 @@ export class DeadLetters {
    * @returns how many
    */
   async redriveAll(onProgress?: (moved: number, of: number) => void): Promise<number> {
-    const { sqs, deadLetterQueueUrl: QueueUrl, signal } = this.#options;
-    const { Attributes } = await sqs.send(
-      new GetQueueAttributesCommand({
-        QueueUrl,
-        AttributeNames: ["QueueArn", "ApproximateNumberOfMessages"],
-      }),
-    );
-    const SourceArn = Attributes?.QueueArn ?? "";
+    const { sqs, deadLetterQueueUrl, queueUrl, signal } = this.#options;
+    const attributes = async (QueueUrl: string) => {
+      const AttributeNames = ["QueueArn", "ApproximateNumberOfMessages"] as const;
+      const { Attributes = {} } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...AttributeNames] }),
+      );
+      return Attributes;
+    };
+    const { QueueArn: SourceArn = "", ApproximateNumberOfMessages } = await attributes(deadLetterQueueUrl);
     // SQS does not begin a task for an empty queue.
-    if (Attributes?.ApproximateNumberOfMessages === "0") return 0;
-    await sqs.send(new StartMessageMoveTaskCommand({ SourceArn }));
+    if (ApproximateNumberOfMessages === "0") return 0;
+    // SQS knows where a letter came from only if it made it one; those of EventBridge it would leave.
+    const { QueueArn: DestinationArn = "" } = await attributes(queueUrl);
+    await sqs.send(new StartMessageMoveTaskCommand({ SourceArn, DestinationArn }));
     for (;;) {
       const { Results: [task] = [] } = await sqs.send(
         new ListMessageMoveTasksCommand({ SourceArn, MaxResults: 1 }),

@@ -201,11 +201,18 @@ async function startParts(
 function announcer(stack: Stack, sqs: LocalSqs, events: EventEmitter<ChainEvents>) {
   return async (object: CreatedObject): Promise<void> => {
     const bucket = stack.buckets.find(({ name }) => name === object.bucket) as StackBucket;
-    for (const { id, queueArn, ruleArn } of notificationsFor(bucket, object)) {
+    for (const { id, queueArn, ruleArn, deadLetterArn } of notificationsFor(bucket, object)) {
       const message = ruleArn
         ? objectCreatedEvent(stack, bucket, object)
         : objectCreatedMessage(stack, bucket, object, id);
-      await sqs.send(queueArn, message);
+      try {
+        await sqs.send(queueArn, message);
+      } catch (error) {
+        // EventBridge tries for a day before.
+        if (deadLetterArn === undefined) throw error;
+        await sqs.send(deadLetterArn, message);
+        continue;
+      }
       events.emit("announced", object, message);
     }
   };

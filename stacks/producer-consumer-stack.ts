@@ -119,10 +119,11 @@ export class ProducerConsumerStack extends UploadFormStack {
         })
       : undefined;
     const functions = [...new Set([...Object.values(this.signers), ...Object.values(this.actionFunctions)])];
-    const watched = { queue: this.queue, api: this.api, functions };
+    const watched = { queue: this.queue, api: this.api };
     new Alarms(this, "alarms", { ...watched, namePrefix, topic });
     new Dashboard(this, "dashboard", {
       ...watched,
+      functions,
       dashboardName: this.name("dashboard"),
       place: this.place,
       bucket: this.bucket,

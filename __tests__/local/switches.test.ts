@@ -1,8 +1,9 @@
 import { App } from "cdktf";
 import { join } from "node:path";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
-import { SQSClient } from "@aws-sdk/client-sqs";
+import { CreateQueueCommand, DeleteQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Consumer as ClientConsumer } from "../../client/consume/consumer";
+import { type DeadLetter, DeadLetters } from "../../client/dead-letters";
 import { Producer } from "../../client/produce/producer";
 import { signedHeaders } from "../../functions/send-message/signed-headers";
 import { CREDENTIALS, type Chain, start } from "../../local/chain";
@@ -154,6 +155,38 @@ test("EventBridge announces payloads in place of S3, without a test, and with ke
       },
     });
     consumer.sqs.destroy();
+  });
+});
+
+test("an event that the queue does not take is a dead letter, which consumers understand once it is sent back", async () => {
+  await withChain("events", async (chain) => {
+    const { sqsEndpoint: endpoint, deadLetterQueueUrl, stack } = chain;
+    const sqs = new SQSClient({ endpoint, region: stack.region, credentials: CREDENTIALS });
+    await sqs.send(new DeleteQueueCommand({ QueueUrl: chain.queueUrl }));
+    // The name of a queue is not free at once.
+    const { QueueUrl: queueUrl = "" } = await sqs.send(new CreateQueueCommand({ QueueName: "another" }));
+    const { url, object_key } = await ask(chain, "/putObject", { object_key: "a" });
+    await put(url);
+    const letters = new DeadLetters({ sqs, queueUrl, deadLetterQueueUrl });
+    let letter: DeadLetter | undefined;
+    while (!letter) [letter] = await letters.receive(1);
+    expect(letter.contents).toMatchObject({
+      kind: "objects",
+      objects: [{ bucket: chain.bucketName, key: object_key }],
+    });
+    await letters.release();
+
+    expect(await letters.redriveAll()).toBe(1);
+    const handled: string[] = [];
+    await new ClientConsumer({
+      apiUrl: chain.apiUrl,
+      queueUrl,
+      sqs,
+      maxMessages: 1,
+      handler: (payload) => void handled.push(payload.key),
+    }).run();
+    sqs.destroy();
+    expect(handled).toEqual([object_key]);
   });
 });
 

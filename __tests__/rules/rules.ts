@@ -526,6 +526,42 @@ const PAYLOADS: readonly Rule[] = [
 
 const QUEUES: readonly Rule[] = [
   {
+    id: "announcements-kept",
+    says: "What a rule of EventBridge could not announce for a day is kept, on a queue that this rule may send to",
+    from: ["https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html"],
+    of: contentBuckets,
+    holds: (_, deployment) =>
+      deployment.stack.ofType("aws_cloudwatch_event_target").every((target) => {
+        const { arn } = (target.attributes["dead_letter_config"] ?? {}) as { arn?: string };
+        const rule = deployment.stack.referred(text(target, "rule"));
+        return deployment.stack
+          .ofType("aws_sqs_queue")
+          .filter((queue) => queueArnOf(queue, deployment) === arn)
+          .flatMap(policyOf)
+          .some(
+            (statement) =>
+              statement.Effect === "Allow" &&
+              conditionOf(statement, "ArnEquals", "aws:SourceArn")[0]?.endsWith(
+                `:rule/${rule && text(rule, "name")}`,
+              ),
+          );
+      }),
+    examples: [
+      {
+        ...mistake("a rule that drops it", "queue/target", set({ dead_letter_config: undefined }), [
+          "content/bucket",
+        ]),
+        of: "switched",
+      },
+      {
+        ...mistake("a queue that does not take it", "queue/dead-letter-queue", without("KeepEvents"), [
+          "content/bucket",
+        ]),
+        of: "switched",
+      },
+    ],
+  },
+  {
     id: "queue-encryption",
     says: "A queue says how it encrypts: with SQS's keys or with one of KMS",
     from: ["Security Hub SQS.1", "checkov CKV_AWS_27", "trivy AVD-AWS-0096"],
@@ -992,6 +1028,31 @@ const FUNCTIONS: readonly Rule[] = [
         ({ timeoutMs }) => timeoutMs <= 29_000 && 1000 * Number(fn.attributes["timeout"]) < timeoutMs,
       ),
     examples: [mistake("half a minute", "sender/function", set({ timeout: 30 }))],
+  },
+  {
+    id: "function-watched",
+    says: "Somebody is told where a function fails, and where it has too few instances",
+    from: ["https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"],
+    of: functions,
+    holds: (fn, { stack }) =>
+      ["Errors", "Throttles"].every((metric) =>
+        stack
+          .ofType("aws_cloudwatch_metric_alarm")
+          .some(
+            ({ attributes }) =>
+              attributes["metric_name"] === metric &&
+              isDeepStrictEqual(attributes["dimensions"], { FunctionName: text(fn, "function_name") }),
+          ),
+      ),
+    examples: [
+      mistake("a sender that nobody watches", "alarms/sender-errors", gone, ["sender/function"]),
+      {
+        ...mistake("a function of a stack that extends the stage", "alarms/inspector-throttles", gone, [
+          "inspector/function",
+        ]),
+        of: "inspection",
+      },
+    ],
   },
 ];
 

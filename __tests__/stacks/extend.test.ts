@@ -18,13 +18,15 @@ app.synth();
 describe.each([OPEN, SIGNING])("A stack that extends a stage ($stage) by a consumer", ({ stage }) => {
   const stack = new SynthesizedStack(outdir, `inspection-${stage}`);
   const consumersSign = stage === "signing";
-  const added = stack.resources.filter(({ path }) => path.startsWith("inspector/"));
+  const added = stack.resources.filter(({ path }) => /^(alarms\/)?inspector[/-]/.test(path));
   const inspector = stack.at("inspector/function");
   const restApi = stack.at("api/api");
   const apiStage = stack.at("api/stage");
 
   it("adds these resources, and changes none of those that were there", () => {
     expect(added.map(({ path, type }) => `${path}: ${type}`).toSorted()).toEqual([
+      "alarms/inspector-errors: aws_cloudwatch_metric_alarm",
+      "alarms/inspector-throttles: aws_cloudwatch_metric_alarm",
       ...(consumersSign ? ["inspector/ask-for-urls: aws_iam_role_policy"] : []),
       "inspector/consume-queue: aws_iam_role_policy",
       "inspector/function: aws_lambda_function",
@@ -47,6 +49,18 @@ describe.each([OPEN, SIGNING])("A stack that extends a stage ($stage) by a consu
       function_response_types: ["ReportBatchItemFailures"],
     });
     expect(stack.follows(mapping, stack.at("inspector/consume-queue"))).toBe(true);
+  });
+
+  it.each([
+    ["errors", "Errors"],
+    ["throttles", "Throttles"],
+  ])("watches the function as its own: %s", (alarm, metric) => {
+    expect(stack.at(`alarms/inspector-${alarm}`).attributes).toMatchObject({
+      alarm_name: `tweedle-${stage}-alarm-inspector-${alarm}`,
+      namespace: "AWS/Lambda",
+      metric_name: metric,
+      dimensions: { FunctionName: text(inspector, "function_name") },
+    });
   });
 
   it("tells the function its bucket and the API's address", () => {

@@ -37,7 +37,14 @@ export const DOCUMENTED: Readonly<Record<string, Documented>> = {
   },
   "AWS/Events": {
     page: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html",
-    metrics: ["FailedInvocations", "Invocations", "MatchedEvents", "TriggeredRules"],
+    metrics: [
+      "FailedInvocations",
+      "Invocations",
+      "InvocationsFailedToBeSentToDlq",
+      "InvocationsSentToDlq",
+      "MatchedEvents",
+      "TriggeredRules",
+    ],
     dimensions: [["RuleName"]],
   },
   "AWS/S3": {

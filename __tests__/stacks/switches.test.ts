@@ -400,7 +400,7 @@ describe("eventBridge", () => {
     expect(difference("events")).toEqual({
       aws_cloudwatch_event_rule: 1,
       aws_cloudwatch_event_target: 1,
-      aws_cloudwatch_metric_alarm: 1,
+      aws_cloudwatch_metric_alarm: 2,
     });
     const { bucket, depends_on: _, ...notification } = on.only("aws_s3_bucket_notification").attributes;
     expect(on.referred(String(bucket))).toBe(on.at("content/bucket"));
@@ -416,35 +416,41 @@ describe("eventBridge", () => {
     expect(on.only("aws_cloudwatch_event_target").attributes).toMatchObject({
       rule: `\${${rule.address}.name}`,
       arn: QUEUE,
+      // What it cannot announce for a day would be gone.
+      dead_letter_config: { arn: `${QUEUE}-dead-letter` },
     });
   });
 
-  it("lets this rule send to the queue, and S3 no longer", () => {
-    expect(policyOf(on, "queue/queue").filter(({ Effect }) => Effect === "Allow")).toEqual([
-      {
-        Sid: "AnnounceObjects",
-        Effect: "Allow",
-        Principal: { Service: "events.amazonaws.com" },
-        Action: "sqs:SendMessage",
-        Resource: QUEUE,
-        Condition: {
-          ArnEquals: { "aws:SourceArn": `arn:aws:events:${region}:${accountId}:rule/tweedle-open-payloads` },
-          StringEquals: { "aws:SourceAccount": accountId },
-        },
+  it("lets this rule send to the queue, and to its dead letters, and S3 no longer", () => {
+    const sending = (Sid: string, Resource: string) => ({
+      Sid,
+      Effect: "Allow",
+      Principal: { Service: "events.amazonaws.com" },
+      Action: "sqs:SendMessage",
+      Resource,
+      Condition: {
+        ArnEquals: { "aws:SourceArn": `arn:aws:events:${region}:${accountId}:rule/tweedle-open-payloads` },
+        StringEquals: { "aws:SourceAccount": accountId },
       },
-    ]);
+    });
+    const allowed = (path: string) => policyOf(on, path).filter(({ Effect }) => Effect === "Allow");
+    expect(allowed("queue/queue")).toEqual([sending("AnnounceObjects", QUEUE)]);
+    expect(allowed("queue/dead-letter-queue")).toEqual([sending("KeepEvents", `${QUEUE}-dead-letter`)]);
+    expect(policyOf(off, "queue/dead-letter-queue").map(({ Effect }) => Effect)).toEqual(["Deny"]);
     expect(text(rule, "name")).toBe("tweedle-open-payloads");
   });
 
-  it("tells of what the rule could not send, which nothing else would", () => {
-    const { attributes } = on.at("alarms/not-announced");
-    expect(attributes).toMatchObject({
+  it.each([
+    ["not-announced", "FailedInvocations"],
+    ["not-kept", "InvocationsFailedToBeSentToDlq"],
+  ])("tells of what the rule could not send, which nothing else would: %s", (alarm, metric) => {
+    expect(on.at(`alarms/${alarm}`).attributes).toMatchObject({
       namespace: "AWS/Events",
-      metric_name: "FailedInvocations",
+      metric_name: metric,
       dimensions: { RuleName: text(rule, "name") },
       threshold: 0,
     });
-    expect(DOCUMENTED["AWS/Events"]?.metrics).toContain(attributes["metric_name"]);
+    expect(DOCUMENTED["AWS/Events"]?.metrics).toContain(metric);
   });
 
   it("turns S3's events on once the way to the queue is there", () => {

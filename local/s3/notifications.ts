@@ -124,15 +124,17 @@ export function testMessage(bucketName: string): string {
  * @throws Error that names the bucket and the queue
  */
 export function assertDeliverable({ accountId, queues }: Stack, bucket: StackBucket): void {
-  for (const { queueArn, ruleArn } of bucket.notifications) {
-    const queue = queues.find(({ arn }) => arn === queueArn);
-    if (!queue)
-      throw new Error(`The bucket ${bucket.name} announces to ${queueArn}, which is not in this stack.`);
-    const [service, sender] = ruleArn ? ["events", "the rule for"] : ["s3", "the bucket"];
-    if (!maySend(queue, `${service}.amazonaws.com`, ruleArn ?? bucket.arn, accountId)) {
-      throw new Error(
-        `The policy of the queue ${queue.name} does not let ${sender} ${bucket.name} send to it.`,
-      );
+  for (const { queueArn, ruleArn, deadLetterArn } of bucket.notifications) {
+    for (const sentTo of deadLetterArn === undefined ? [queueArn] : [queueArn, deadLetterArn]) {
+      const queue = queues.find(({ arn }) => arn === sentTo);
+      if (!queue)
+        throw new Error(`The bucket ${bucket.name} announces to ${sentTo}, which is not in this stack.`);
+      const [service, sender] = ruleArn ? ["events", "the rule for"] : ["s3", "the bucket"];
+      if (!maySend(queue, `${service}.amazonaws.com`, ruleArn ?? bucket.arn, accountId)) {
+        throw new Error(
+          `The policy of the queue ${queue.name} does not let ${sender} ${bucket.name} send to it.`,
+        );
+      }
     }
   }
 }

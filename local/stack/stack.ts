@@ -17,6 +17,8 @@ export interface BucketNotification {
   readonly suffix: string;
   /** The rule of EventBridge that sends it; undefined where S3 itself does. */
   readonly ruleArn: string | undefined;
+  /** Where that rule sends what the queue does not take; undefined where it is lost. */
+  readonly deadLetterArn: string | undefined;
 }
 
 export interface CorsRule {
@@ -178,6 +180,7 @@ function readBuckets(all: All, place: Place): StackBucket[] {
           prefix: (queue["filter_prefix"] as string | undefined) ?? "",
           suffix: (queue["filter_suffix"] as string | undefined) ?? "",
           ruleArn: undefined,
+          deadLetterArn: undefined,
         })),
         ...(notifications[0]?.["eventbridge"] ? readRules(all, place, bucket as string) : []),
       ],
@@ -204,13 +207,14 @@ function readRules(all: All, place: Place, bucket: string): BucketNotification[]
     }
     return all("aws_cloudwatch_event_target")
       .filter((target) => named === bucket && target["rule"] === name)
-      .map(({ target_id, arn }) => ({
+      .map(({ target_id, arn, dead_letter_config }) => ({
         id: target_id as string,
         queueArn: arn as string,
         events: ["s3:ObjectCreated:*"],
         prefix,
         suffix: "",
         ruleArn: ruleArn(place, name),
+        deadLetterArn: (dead_letter_config as { arn?: string } | undefined)?.arn,
       }));
   });
 }

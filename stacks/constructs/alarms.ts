@@ -1,8 +1,9 @@
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
+import { Aspects } from "cdktf";
 import { Construct } from "constructs";
 import { type Metric, apiMetric, functionMetric, queueMetric, ruleMetric } from "../metrics";
 import type { AlarmTopic } from "./alarm-topic";
-import type { BundledFunction } from "./bundled-function";
+import { BundledFunction } from "./bundled-function";
 import type { Queue } from "./queue";
 import type { UrlApi } from "./url-api";
 
@@ -11,8 +12,6 @@ export interface AlarmsProps {
   readonly namePrefix: string;
   readonly queue: Queue;
   readonly api: UrlApi;
-  /** The functions that the API calls. */
-  readonly functions: readonly BundledFunction[];
   /** Where it is told that an alarm goes off, and that it is over. @default it is seen in CloudWatch */
   readonly topic?: AlarmTopic | undefined;
 }
@@ -32,11 +31,14 @@ interface Alarm {
 const LONGEST_WAIT = 3600;
 
 /** What somebody has to be told of: nothing here mends itself. */
-function alarmsOf({ queue, api, functions }: AlarmsProps): Alarm[] {
+function alarmsOf({ queue, api }: AlarmsProps): Alarm[] {
   return [
     {
       id: "dead-letters",
-      description: "A message failed again and again. See tweedle dlq list.",
+      description:
+        queue.eventRuleName === undefined
+          ? "A message failed again and again. See tweedle dlq list."
+          : "A message failed again and again, or the queue took none from EventBridge for a day. See tweedle dlq list.",
       metric: queueMetric(queue.deadLetterName, "ApproximateNumberOfMessagesVisible"),
       statistic: "Maximum",
     },
@@ -56,61 +58,85 @@ function alarmsOf({ queue, api, functions }: AlarmsProps): Alarm[] {
       statistic: "Maximum",
       over: LONGEST_WAIT,
     },
-    ...(queue.eventRuleName === undefined
-      ? []
-      : [
-          {
-            id: "not-announced",
-            description: "EventBridge could not send to the queue. See tweedle reconcile --announce.",
-            metric: ruleMetric(queue.eventRuleName, "FailedInvocations"),
-            statistic: "Sum",
-          } as const,
-        ]),
+    ...(queue.eventRuleName === undefined ? [] : alarmsOfRule(queue.eventRuleName)),
     {
       id: "api-5xx",
       description: "The API answered 5xx. The functions' logs have a line with the stack.",
       metric: apiMetric(api.apiName, api.stageName, "5XXError"),
       statistic: "Sum",
     },
-    ...functions.flatMap(({ node, functionName }): Alarm[] => [
-      {
-        id: `${node.id}-errors`,
-        description: `${functionName} did not start, or took too long.`,
-        metric: functionMetric(functionName, "Errors"),
-        statistic: "Sum",
-      },
-      {
-        id: `${node.id}-throttles`,
-        description: `${functionName} has too few instances: see reservedConcurrentExecutions, or the account's quota.`,
-        metric: functionMetric(functionName, "Throttles"),
-        statistic: "Sum",
-      },
-    ]),
+  ];
+}
+
+function alarmsOfRule(name: string): Alarm[] {
+  return [
+    {
+      id: "not-announced",
+      description: "EventBridge has given up on announcing payloads. See tweedle dlq list.",
+      metric: ruleMetric(name, "FailedInvocations"),
+      statistic: "Sum",
+    },
+    {
+      id: "not-kept",
+      description: "Nor did the dead-letter queue take what tells of them. See tweedle reconcile --announce.",
+      metric: ruleMetric(name, "InvocationsFailedToBeSentToDlq"),
+      statistic: "Sum",
+    },
+  ];
+}
+
+/** What somebody has to be told of a function, named by its path within the stack. */
+function alarmsOfFunction({ node, functionName }: BundledFunction): Alarm[] {
+  const id = node.path.split("/").slice(1).join("-");
+  return [
+    {
+      id: `${id}-errors`,
+      description: `${functionName} threw, did not start, or took too long.`,
+      metric: functionMetric(functionName, "Errors"),
+      statistic: "Sum",
+    },
+    {
+      id: `${id}-throttles`,
+      description: `${functionName} has too few instances: see reservedConcurrentExecutions, or the account's quota.`,
+      metric: functionMetric(functionName, "Throttles"),
+      statistic: "Sum",
+    },
   ];
 }
 
 /** The alarms of a stage. Where a metric says nothing, nothing happened. */
 export class Alarms extends Construct {
-  readonly alarms: readonly CloudwatchMetricAlarm[];
+  readonly #props: AlarmsProps;
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const actions = props.topic ? [props.topic.topic.arn] : undefined;
-    this.alarms = alarmsOf(props).map(
-      ({ id: alarm, description, metric: { dimensions, ...metric }, statistic, over = 0 }) =>
-        new CloudwatchMetricAlarm(this, alarm, {
-          alarmName: `${props.namePrefix}-${alarm}`,
-          alarmDescription: description,
-          ...metric,
-          dimensions: { ...dimensions },
-          statistic,
-          comparisonOperator: "GreaterThanThreshold",
-          threshold: over,
-          period: 300,
-          evaluationPeriods: 1,
-          treatMissingData: "notBreaching",
-          ...(actions && { alarmActions: actions, okActions: actions }),
-        }),
-    );
+    this.#props = props;
+    for (const alarm of alarmsOf(props)) this.#add(alarm);
+    // At synth, when all functions are there: those of a stack that extends this one, too.
+    Aspects.of(this.node.scope as Construct).add({
+      visit: (node) => {
+        if (node instanceof BundledFunction) for (const alarm of alarmsOfFunction(node)) this.#add(alarm);
+      },
+    });
+  }
+
+  #add({ id, description, metric: { dimensions, ...metric }, statistic, over = 0 }: Alarm): void {
+    // An app may be synthesized twice.
+    if (this.node.tryFindChild(id)) return;
+    const { namePrefix, topic } = this.#props;
+    const actions = topic ? [topic.topic.arn] : undefined;
+    new CloudwatchMetricAlarm(this, id, {
+      alarmName: `${namePrefix}-${id}`,
+      alarmDescription: description,
+      ...metric,
+      dimensions: { ...dimensions },
+      statistic,
+      comparisonOperator: "GreaterThanThreshold",
+      threshold: over,
+      period: 300,
+      evaluationPeriods: 1,
+      treatMissingData: "notBreaching",
+      ...(actions && { alarmActions: actions, okActions: actions }),
+    });
   }
 }

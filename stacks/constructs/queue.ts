@@ -57,7 +57,7 @@ export class Queue extends Construct {
 
   constructor(scope: Construct, id: string, props: QueueProps) {
     super(scope, id);
-    const { queueName, place, source, key, maxReceiveCount = 5 } = props;
+    const { queueName, place, key, maxReceiveCount = 5 } = props;
     this.#key = key;
     this.eventRuleName = props.eventRuleName;
     this.visibilityTimeoutSeconds = props.visibilityTimeoutSeconds ?? VISIBILITY_TIMEOUT_SECONDS;
@@ -83,7 +83,13 @@ export class Queue extends Construct {
       name: this.deadLetterName,
       messageRetentionSeconds: this.deadLetterRetentionSeconds,
       redriveAllowPolicy: JSON.stringify({ redrivePermission: "byQueue", sourceQueueArns: [this.arn] }),
-      policy: policyJson([denyPlainHttp(this.deadLetterArn)]),
+      policy: policyJson([
+        // What a rule could not announce. S3 has nothing like it.
+        ...(props.eventRuleName === undefined
+          ? []
+          : [sendingStatement("KeepEvents", props, this.deadLetterArn)]),
+        denyPlainHttp(this.deadLetterArn),
+      ]),
     });
     this.queue = new SqsQueue(this, "queue", {
       ...common,
@@ -91,16 +97,7 @@ export class Queue extends Construct {
       messageRetentionSeconds: this.messageRetentionSeconds,
       visibilityTimeoutSeconds: this.visibilityTimeoutSeconds,
       redrivePolicy: JSON.stringify({ deadLetterTargetArn: this.deadLetterArn, maxReceiveCount }),
-      policy: policyJson([
-        {
-          Sid: "AnnounceObjects",
-          Effect: "Allow",
-          ...announcer(place, source.bucketName, props.eventRuleName),
-          Action: "sqs:SendMessage",
-          Resource: this.arn,
-        },
-        denyPlainHttp(this.arn),
-      ]),
+      policy: policyJson([sendingStatement("AnnounceObjects", props, this.arn), denyPlainHttp(this.arn)]),
       dependsOn: [this.deadLetterQueue],
     });
     if (props.eventRuleName === undefined) this.#notify(props);
@@ -116,7 +113,13 @@ export class Queue extends Construct {
     });
   }
 
-  /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html */
+  /**
+   * An event that the queue does not take for a day becomes a dead letter, which is what the queue would have got:
+   * consumers understand it once it is sent back.
+   *
+   * https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
+   * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+   */
   #notifyByRule({ source, prefix }: QueueProps, name: string): void {
     const rule = new CloudwatchEventRule(this, "rule", {
       name,
@@ -131,6 +134,7 @@ export class Queue extends Construct {
       rule: rule.name,
       targetId: "queue",
       arn: this.arn,
+      deadLetterConfig: { arn: this.deadLetterArn },
       dependsOn: [this.queue],
     });
     new S3BucketNotification(this, "notification", {
@@ -195,6 +199,19 @@ export function announcer(place: Place, bucketName: string, eventRuleName: strin
     },
   };
 }
+
+/** Lets who announces a bucket's objects send to a queue. */
+const sendingStatement = (
+  Sid: string,
+  { place, source, eventRuleName }: Pick<QueueProps, "place" | "source" | "eventRuleName">,
+  Resource: string,
+): Statement => ({
+  Sid,
+  Effect: "Allow",
+  ...announcer(place, source.bucketName, eventRuleName),
+  Action: "sqs:SendMessage",
+  Resource,
+});
 
 const denyPlainHttp = (Resource: string): Statement => ({
   Sid: "DenyPlainHttp",
