@@ -1,38 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { DEFAULTS, type RetryOptions, delayBefore, isPassing } from "./backoff";
 import { HttpError, TransientError, TweedleError, throwIfAborted } from "./errors";
 
-export interface RetryOptions {
-  /** How often one request is tried. @default 8 */
-  readonly maxAttempts?: number;
-  /** The longest that the first retry waits, in milliseconds; it doubles with each. @default 100 */
-  readonly baseDelayMs?: number;
-  /** The longest that any retry waits, in milliseconds. @default 20,000 */
-  readonly maxDelayMs?: number;
-}
-
-const DEFAULTS: Required<RetryOptions> = { maxAttempts: 8, baseDelayMs: 100, maxDelayMs: 20_000 };
-
-/**
- * Answers that a later try may change.
- *
- * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
- */
-const TRANSIENT_STATUS: readonly number[] = [
-  408, // RequestTimeout: S3 waited for bytes.
-  409, // ConditionalRequestConflict, OperationAborted: another request to the same key was under way.
-  425,
-  429,
-  500,
-  502,
-  503,
-  504,
-];
-const TRANSIENT_CODE: readonly string[] = [
-  "RequestTimeout",
-  "RequestTimeTooSkewed",
-  "SlowDown",
-  "InternalError",
-];
+export { type RetryOptions, delayBefore } from "./backoff";
 
 /** What a name server, a socket or a TLS session says when it is the network's fault. */
 const TRANSIENT_NETWORK: readonly string[] = [
@@ -56,7 +26,7 @@ export const isNetworkError = (error: unknown): boolean =>
 /** Whether the same request may succeed later. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof HttpError) {
-    return TRANSIENT_STATUS.includes(error.status) || TRANSIENT_CODE.includes(error.code);
+    return isPassing(error);
   }
   return error instanceof TransientError || isNetworkError(error);
 }
@@ -64,20 +34,6 @@ export function isTransient(error: unknown): boolean {
 /** Whether a request that failed may have done its work all the same: its answer was lost, or says nothing. */
 export const mayHaveWorked = (error: unknown): boolean =>
   isNetworkError(error) || (error instanceof HttpError && error.status >= 500);
-
-/**
- * Full jitter: anything from nothing up to a bound that doubles and is capped, so that many clients that failed
- * together do not come back together.
- *
- * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
- *
- * @param retry 1 for the first
- * @returns milliseconds
- */
-export function delayBefore(retry: number, options: RetryOptions = {}): number {
-  const { baseDelayMs, maxDelayMs } = { ...DEFAULTS, ...options };
-  return Math.random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (retry - 1));
-}
 
 /**
  * Waits, unless somebody asks for an end.

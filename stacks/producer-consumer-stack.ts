@@ -118,7 +118,10 @@ export class ProducerConsumerStack extends UploadFormStack {
           email: alarmEmail,
         })
       : undefined;
-    const functions = [...new Set([...Object.values(this.signers), ...Object.values(this.actionFunctions)])];
+    const functions = [
+      ...new Set([...Object.values(this.signers), ...Object.values(this.actionFunctions)]),
+      ...(this.form ? [this.form] : []),
+    ];
     const watched = { queue: this.queue, api: this.api };
     new Alarms(this, "alarms", { ...watched, namePrefix, topic });
     new Dashboard(this, "dashboard", {

@@ -31,12 +31,27 @@ export interface StageConfig {
    * @default what S3 allows, about 50 TB, and the length may be left out
    */
   readonly maxObjectBytes?: number;
+  /**
+   * The media types that a payload may have: image/*, application/pdf. With them, a producer must say the type.
+   * @default any, and the type may be left out
+   */
+  readonly contentTypes?: readonly string[];
+  /**
+   * Whether GET / answers a page on which anybody may upload files.
+   * @default true, unless producers sign or have API keys: a page has neither
+   */
+  readonly uploadForm?: boolean;
+  /**
+   * The title of that page, 1 to 60 characters.
+   * @default "Send files to <stage>"
+   */
+  readonly uploadFormTitle?: string;
   /** Requests a second that each method of the API takes on average; more are told 429. */
   readonly throttlingRateLimit: number;
   /** Requests at once that the API takes beyond that. */
   readonly throttlingBurstLimit: number;
   /**
-   * Instances that each signer, and the sender, may have at once, taken from the account's concurrency.
+   * Instances that each signer, the sender, and the form may have at once, taken from the account's concurrency.
    * @default none reserved: a new account has none to give
    */
   readonly reservedConcurrentExecutions?: number;
@@ -105,6 +120,13 @@ export interface StageConfig {
 /** The name of a stage's stack, as `cdktf deploy` takes it. */
 export const stackName = (stage: string) => `producer-consumer-${stage}`;
 
+/** Whether producers are let in without showing anything, as a page's visitors are. */
+const isOpen = ({ producerAuthorization = "NONE", producerApiKeys }: StageConfig) =>
+  producerAuthorization === "NONE" && producerApiKeys === undefined;
+
+/** Whether a stage has the upload form. */
+export const hasUploadForm = (config: StageConfig): boolean => config.uploadForm ?? isOpen(config);
+
 /** A mistake in a stage's configuration: told in one line, without a stack trace. */
 export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
@@ -126,6 +148,9 @@ function isCidr(value: unknown): boolean {
 }
 
 type Rule = readonly [fit: (value: unknown) => boolean, mustBe: string];
+
+/** https://www.rfc-editor.org/rfc/rfc6838#section-4.2, less what nobody has registered; or all subtypes of a type. */
+const MEDIA_RANGE = /^[a-z0-9][a-z0-9.+-]*\/([a-z0-9][a-z0-9.+-]*|\*)$/;
 
 const FLAG: Rule = [orNone((value) => typeof value === "boolean"), "true or false, or left out"];
 
@@ -152,6 +177,16 @@ const RULES: Readonly<Record<keyof StageConfig, Rule>> = {
   maxObjectBytes: [
     orNone((value) => whole(value, LIMITS.objectBytes)),
     `a whole number of bytes from 1 to ${LIMITS.objectBytes}, or left out`,
+  ],
+  // Lambda gives all of a function's variables together 4 KB.
+  contentTypes: [
+    orNone((value) => list(value, (type) => text(type, MEDIA_RANGE)) && String(value).length <= 1000),
+    "a list of different media types in lower case, such as image/* or application/pdf, of 1000 characters at most, or left out",
+  ],
+  uploadForm: FLAG,
+  uploadFormTitle: [
+    orNone((value) => text(value, /^(?=.{1,60}$)[^\s\p{C}]+( [^\s\p{C}]+)*$/u)),
+    "1 to 60 characters on one line, or left out",
   ],
   // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
   throttlingRateLimit: [
@@ -205,6 +240,14 @@ const TOGETHER: readonly (readonly [fit: (config: StageConfig) => boolean, sente
     ({ producerAuthorization = "NONE", producerApiKeys }) =>
       producerAuthorization === "NONE" || producerApiKeys === undefined,
     "producerApiKeys needs producerAuthorization NONE, since who signs is known already.",
+  ],
+  [
+    (config) => !config.uploadForm || isOpen(config),
+    "uploadForm needs producerAuthorization NONE and no producerApiKeys, since a page can neither sign nor keep a key.",
+  ],
+  [
+    (config) => config.uploadFormTitle === undefined || hasUploadForm(config),
+    "uploadFormTitle needs the upload form, which this stage does not have.",
   ],
   [
     ({ accountId, permissionsBoundary = "arn:aws:iam::aws:" }) =>

@@ -2,9 +2,11 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { Aspects, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct, IConstruct } from "constructs";
 import { ACTIONS, ROLES, type Role, hasUrl } from "../functions/sign-url/actions";
+import { LAYOUT_METADATA } from "../client/produce/layout";
 import { VARIABLES } from "../functions/sign-url/environment";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import type { Security } from "../functions/sign-url/openapi";
+import { VARIABLES as FORM_VARIABLES } from "../functions/upload-form/environment";
 import { type Place, bucketArn } from "./arns";
 import { AccessLogBucket } from "./constructs/access-log-bucket";
 import { ApiKeys } from "./constructs/api-keys";
@@ -14,8 +16,9 @@ import { PrivateBucket } from "./constructs/private-bucket";
 import { UrlApi } from "./constructs/url-api";
 import { WebAcl } from "./constructs/web-acl";
 import { MAX_SIGNATURE_AGE, type Statement, policyJson, signerStatements } from "./policy";
+import { bundleForm } from "./form";
 import { bundleSigner } from "./signer";
-import { type StageConfig, validateStage } from "./stage";
+import { type StageConfig, hasUploadForm, validateStage } from "./stage";
 import { configureTerraform } from "./terraform";
 
 type Deny = Pick<Statement, "Principal"> & { readonly Effect: "Deny" };
@@ -36,6 +39,8 @@ export class UploadFormStack extends TerraformStack {
   readonly signers: Readonly<Record<Role, BundledFunction>>;
   /** The function of each action that has no URL, by the action's name. */
   readonly actionFunctions: Readonly<Record<string, BundledFunction>>;
+  /** The function that answers GET / with a page for people; undefined where the stage has none. */
+  readonly form: BundledFunction | undefined;
   protected readonly place: Place;
 
   constructor(
@@ -65,12 +70,14 @@ export class UploadFormStack extends TerraformStack {
       : undefined;
     this.actionFunctions = this.createActionFunctions();
     this.signers = this.createSigners();
+    this.form = hasUploadForm(config) ? this.createForm() : undefined;
     this.api = new UrlApi(this, "api", {
       apiName: this.name("api"),
       stageName: stage,
       place: this.place,
       signers: this.signers,
       actionFunctions: this.actionFunctions,
+      form: this.form,
       rules: this.apiRules,
       logs: config.apiLogs,
       throttlingRateLimit: config.throttlingRateLimit,
@@ -85,7 +92,7 @@ export class UploadFormStack extends TerraformStack {
       accessLogs: this.accessLogs,
       key: this.key,
       statements: this.contentStatements(),
-      corsRules: [this.formCorsRule()],
+      ...(this.form && { corsRules: [this.formCorsRule()] }),
     });
 
     this.guardApi();
@@ -128,13 +135,14 @@ export class UploadFormStack extends TerraformStack {
     return {};
   }
 
-  /** What functions whose callers are anybody have in common: the stage's cap, and the instances that are reserved. */
+  /** What functions whose callers are anybody have in common: what the stage takes, and the instances that are reserved. */
   protected get openFunctionProps() {
-    const { maxObjectBytes, reservedConcurrentExecutions } = this.config;
+    const { maxObjectBytes, contentTypes, reservedConcurrentExecutions } = this.config;
     return {
       place: this.place,
       environment: {
         ...(maxObjectBytes !== undefined && { [VARIABLES.maxObjectBytes]: String(maxObjectBytes) }),
+        ...(contentTypes && { [VARIABLES.contentTypes]: contentTypes.join(",") }),
       },
       reservedConcurrentExecutions,
     };
@@ -145,7 +153,7 @@ export class UploadFormStack extends TerraformStack {
   }
 
   private get apiRules() {
-    const { producerAuthorization, producerApiKeys, consumerAuthorization, maxObjectBytes } = this.config;
+    const { producerAuthorization, producerApiKeys, consumerAuthorization } = this.config;
     const sigv4 = (authorization: string | undefined) =>
       authorization === "AWS_IAM" ? ("sigv4" as const) : undefined;
     const security: Readonly<Record<Role, Security>> = {
@@ -155,8 +163,9 @@ export class UploadFormStack extends TerraformStack {
     // Even where both sign: who may ask POST / could ask it for everything that it serves.
     const roles: readonly Role[] = (security.producer ?? security.consumer) ? ["producer"] : ROLES;
     const withoutUrl = Object.keys(this.actionFunctions);
-    const { denyOverwrites = false } = this.config;
-    return { roles, security, maxObjectBytes, denyOverwrites, withoutUrl };
+    const { maxObjectBytes, denyOverwrites = false, contentTypes } = this.config;
+    const uploadForm = hasUploadForm(this.config);
+    return { roles, security, maxObjectBytes, denyOverwrites, contentTypes, withoutUrl, uploadForm };
   }
 
   /** What the stage's API has before it, or asks for, beside what its definition says. */
@@ -237,6 +246,23 @@ export class UploadFormStack extends TerraformStack {
     };
   }
 
+  /** A page's server signs nothing: its role may write its log. */
+  private createForm(): BundledFunction {
+    const { environment: _, ...common } = this.openFunctionProps;
+    const {
+      stage,
+      uploadFormTitle: title = `Send files to ${stage}`,
+      maxObjectBytes,
+      contentTypes,
+    } = this.config;
+    return new BundledFunction(this, "form", {
+      ...common,
+      functionName: this.name("form"),
+      bundle: bundleForm({ title, maxObjectBytes, contentTypes }),
+      environment: { [FORM_VARIABLES.bucketName]: this.bucketName("content") },
+    });
+  }
+
   private contentStatements(): Statement[] {
     const bucket = bucketArn(this.bucketName("content"));
     const deny = { Effect: "Deny", Principal: { AWS: "*" } } as const;
@@ -300,8 +326,8 @@ export class UploadFormStack extends TerraformStack {
   }
 
   /**
-   * What a page that the API itself serves may do in a browser: the producers' requests of the action table. No
-   * other site's page may use what somebody uploads from his browser.
+   * What the upload form, which the API itself serves, may do in a browser: the producers' requests of the action table,
+   * with the headers that a page can set. No other site's page may use what somebody uploads from his browser.
    */
   private formCorsRule() {
     const producers = Object.values(ACTIONS)
@@ -311,9 +337,10 @@ export class UploadFormStack extends TerraformStack {
     return {
       allowedOrigins: [`https://${this.api.restApi.id}.execute-api.${this.place.region}.amazonaws.com`],
       allowedMethods: [...new Set(producers.map(({ method }) => method))],
-      allowedHeaders: [...new Set(headers.filter((header) => header !== undefined))].map((header) =>
-        header.endsWith("-") ? `${header}*` : header,
-      ),
+      allowedHeaders: [...new Set(headers.filter((header) => header !== undefined))]
+        // A browser says the length by itself: https://fetch.spec.whatwg.org/#forbidden-request-header
+        .filter((header) => header !== "content-length")
+        .map((header) => (header.endsWith("-") ? `${header}${LAYOUT_METADATA}` : header)),
       exposeHeaders: ["ETag"],
       maxAgeSeconds: 3000,
     };

@@ -284,7 +284,7 @@ describe("By HTTP, the chain refuses", () => {
     ["POST", "/sendMessage", 413, "RequestTooLarge", "{".repeat(5_000_000)],
     ["POST", "/putObject", 413, "RequestTooLarge", Buffer.alloc(11_000_000)],
     // API Gateway binds a path to its own method: nobody's tool chooses another.
-    ["GET", "", 405, "MethodNotAllowed", "", { "x-amz-target": "Tweedle.putObject" }],
+    ["PUT", "", 405, "MethodNotAllowed", "", { "x-amz-target": "Tweedle.putObject" }],
   ])("%s %s with %i %s", async (method, path, status, code, body = "", headers = {}) => {
     expect(tell(await http(open, method, path, body, headers))).toEqual(refused(status, code));
     expect(await next(open)).toBe("a URL");

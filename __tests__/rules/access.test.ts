@@ -126,11 +126,9 @@ const PLAIN = { "aws:SecureTransport": "false" };
 
 describe.each(["test", "prod"])("On %s, where consumers sign,", (stage) => {
   const { arn, who, may, accountId } = world(stage);
-  const [producers, consumers, sender] = ["producer-signer", "consumer-signer", "sender"].map(who.roleOf) as [
-    Who,
-    Who,
-    Who,
-  ];
+  const [producers, consumers, sender, form] = ["producer-signer", "consumer-signer", "sender", "form"].map(
+    who.roleOf,
+  ) as [Who, Who, Who, Who];
   const payload = `${arn.content}/input/6f1c2f6e-0a4b-4c1d-9e2f-0123456789ab/cat.jpg`;
   const { consumer, operator, administrator, stranger } = who;
   const s3 = who.service("s3");
@@ -278,6 +276,13 @@ describe.each(["test", "prod"])("On %s, where consumers sign,", (stage) => {
     ["it cannot purge", false, sender, "sqs:PurgeQueue", arn.queue],
     ["it cannot change the queue", false, sender, "sqs:SetQueueAttributes", arn.queue],
     ["it cannot put", false, sender, "s3:PutObject", payload],
+
+    ["the form's server writes its own log", true, form, "logs:PutLogEvents", arn.log("form")],
+    ["it writes no other's", false, form, "logs:PutLogEvents", arn.log("producer-signer")],
+    ["it cannot put, by a URL or without one", false, form, "s3:PutObject", payload],
+    ["it cannot read", false, form, "s3:GetObject", payload],
+    ["it cannot send", false, form, "sqs:SendMessage", arn.queue],
+    ["it calls no function", false, form, "lambda:InvokeFunction", producerSigner],
 
     ["a consumer receives", true, consumer, "sqs:ReceiveMessage", arn.queue],
     ["a consumer deletes what it received", true, consumer, "sqs:DeleteMessage", arn.queue],

@@ -920,6 +920,35 @@ const FUNCTIONS: readonly Rule[] = [
     ],
   },
   {
+    id: "form-no-rights",
+    says: "Who serves a page to everybody may write its log, and nothing else: it signs nothing",
+    from: ["https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html#grant-least-privilege"],
+    of: (deployment) =>
+      functions(deployment).filter((fn) =>
+        operationsOf(deployment.stack, fn).some(({ method, path }) => `${method} ${path}` === "get /"),
+      ),
+    holds: (fn, { stack }) =>
+      actionsOf(rightsOf(stack, fn)).every((action) => action.startsWith("logs:")) &&
+      operationsOf(stack, fn).length === 1,
+    examples: [
+      mistake(
+        "a form that may put",
+        "form/write-logs",
+        withAlso({ Sid: "Put", Effect: "Allow", Action: "s3:PutObject", Resource: "arn:aws:s3:::b/input/*" }),
+        ["form/function"],
+      ),
+      mistake(
+        "a form that is a signer, too",
+        "api/api",
+        definitionBecomes(({ paths, ...definition }) => ({
+          ...definition,
+          paths: { ...paths, "/": { ...paths["/"], post: paths["/"]?.["get"] } },
+        })),
+        ["form/function"],
+      ),
+    ],
+  },
+  {
     id: "function-no-url",
     says: "A function has no URL of its own, past the API, its throttle and its signatures",
     from: ["checkov CKV_AWS_258"],

@@ -133,6 +133,16 @@ describe("the sender refuses", () => {
     const over = await capped({ object_key: "a", body: base64("abc") });
     expect([over.status, over.error.code]).toEqual([413, "EntityTooLarge"]);
   });
+
+  test("a payload of a type that the stage does not take, or of none", async () => {
+    const picky = sender(sqs.origin, { contentTypes: ["image/*"] }).ask;
+    const image = { object_key: "a", body: base64("a"), content_type: "image/png" };
+    expect((await picky(image)).status).toBe(200);
+    const page = await picky({ ...image, content_type: "text/html" });
+    expect([page.status, page.error.code]).toEqual([400, "InvalidContentType"]);
+    const none = await picky({ object_key: "a", body: base64("a") });
+    expect([none.status, none.error.code]).toEqual([400, "MissingField"]);
+  });
 });
 
 describe("where SQS does not answer as it should, the sender", () => {
@@ -238,11 +248,19 @@ describe("the sender's environment", () => {
   };
 
   test("is read whole", () => {
-    expect(readEnvironment({ ...VARIABLES, AWS_SESSION_TOKEN: "t", MAX_OBJECT_BYTES: "10" })).toEqual({
+    expect(
+      readEnvironment({
+        ...VARIABLES,
+        AWS_SESSION_TOKEN: "t",
+        MAX_OBJECT_BYTES: "10",
+        CONTENT_TYPES: "image/*",
+      }),
+    ).toEqual({
       queueUrl: new URL(VARIABLES.QUEUE_URL),
       region: "eu-central-1",
       credentials: { accessKeyId: "a", secretAccessKey: "s", sessionToken: "t" },
       maxObjectBytes: 10,
+      contentTypes: ["image/*"],
     });
   });
 

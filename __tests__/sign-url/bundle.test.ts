@@ -55,6 +55,7 @@ describe("the signer's environment", () => {
         ...VARIABLES,
         MAX_OBJECT_BYTES: "1000",
         DENY_OVERWRITES: "true",
+        CONTENT_TYPES: "image/*,application/pdf",
         AWS_SESSION_TOKEN: "t",
         AWS_ENDPOINT_URL_S3: "http://127.0.0.1:4601",
       }),
@@ -65,6 +66,7 @@ describe("the signer's environment", () => {
       roles: ["producer", "consumer"],
       maxObjectBytes: 1000,
       denyOverwrites: true,
+      contentTypes: ["image/*", "application/pdf"],
       endpoint: new URL("http://127.0.0.1:4601"),
     });
   });

@@ -51,6 +51,61 @@ describe("the signer refuses", () => {
     expect((await strict("/uploadPart", { ...upload, part_numbers: [1] })).statusCode).toBe(200);
   });
 
+  describe("where a stage takes some media types only", () => {
+    const picky = signer({ contentTypes: ["image/*", "application/vnd.a+b.c"] });
+    const takes = "of a type that is taken here: image/*, application/vnd.a+b.c";
+
+    test.each(["image/png", "image/svg+xml", 'image/png; a="b"', "application/vnd.a+b.c"])(
+      "nothing of %s, which is one of them",
+      async (content_type) => {
+        for (const path of ["/putObject", "/createMultipartUpload"]) {
+          const taken = await picky(path, { object_key: "a", content_type });
+          expect([taken.statusCode, parse(taken).headers["content-type"]]).toEqual([200, content_type]);
+        }
+      },
+    );
+
+    test.each([
+      "text/html",
+      "image",
+      "image/",
+      "imagex/png",
+      "ximage/png",
+      "text/html; a=image/png",
+      "image/png, text/html",
+      "image/png;;text/html",
+      "IMAGE/PNG",
+      "application/vndxa+b.c",
+      "application/vnd.a+b.c.d",
+      "image/png\n",
+    ])("%j, which is none", async (content_type) => {
+      for (const [path, body] of [
+        ["/putObject", {}],
+        ["/createMultipartUpload", {}],
+        ["/", { action: "putObject" }],
+      ] as const) {
+        const answer = await picky(path, { ...body, object_key: "a", content_type });
+        expect([answer.statusCode, parse(answer).error]).toEqual([
+          400,
+          {
+            code: "InvalidContentType",
+            message: `content_type must be ${takes}, not ${JSON.stringify(content_type)}.`,
+          },
+        ]);
+      }
+    });
+
+    test("a payload without one, and lets its parts be", async () => {
+      const answer = await picky("/putObject", { object_key: "a" });
+      expect([answer.statusCode, parse(answer).error]).toEqual([
+        400,
+        { code: "MissingField", message: `putObject needs content_type: ${takes}.` },
+      ]);
+      const part = { object_key: KEY, upload_id: "u", part_numbers: [1] };
+      expect((await picky("/uploadPart", part)).statusCode).toBe(200);
+    });
+  });
+
   test("our own fault with 500, which says nothing", async () => {
     const broken = createHandler(ENVIRONMENT, {
       openApi: () => {

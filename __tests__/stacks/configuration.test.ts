@@ -45,6 +45,9 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
   const POLICY = "the ARN of an IAM policy, or left out";
   const EMAIL = "an e-mail address, or left out";
   const DAYS = "a whole number of days from 1 to 36500, or left out";
+  const TYPES =
+    "a list of different media types in lower case, such as image/* or application/pdf, of 1000 characters at most, or left out";
+  const TITLE = "1 to 60 characters on one line, or left out";
 
   it.each<[keyof StageConfig, unknown, string]>([
     ["stage", "", STAGE],
@@ -123,6 +126,20 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
     ["alarmEmail", "", EMAIL],
     ["alarmEmail", "alice", EMAIL],
     ["alarmEmail", "alice@example.com bob@example.com", EMAIL],
+    ["uploadForm", "on", FLAG],
+    ["uploadFormTitle", "", TITLE],
+    ["uploadFormTitle", " Send", TITLE],
+    ["uploadFormTitle", "Send\nfiles", TITLE],
+    ["uploadFormTitle", "Send \u202efiles", TITLE],
+    ["uploadFormTitle", "x".repeat(61), TITLE],
+    ["contentTypes", [], TYPES],
+    ["contentTypes", "image/*", TYPES],
+    ["contentTypes", ["image"], TYPES],
+    ["contentTypes", ["*/*"], TYPES],
+    ["contentTypes", ["Image/PNG"], TYPES],
+    ["contentTypes", ["text/plain; charset=utf-8"], TYPES],
+    ["contentTypes", ["image/*", "image/*"], TYPES],
+    ["contentTypes", [`text/${"x".repeat(996)}`], TYPES],
     ["payloadExpirationDays", 0, DAYS],
     ["payloadExpirationDays", 29.5, DAYS],
     ["payloadExpirationDays", 36_501, DAYS],
@@ -142,6 +159,22 @@ describe("Properties that do not go together are refused with a sentence that sa
     [
       { producerAuthorization: "AWS_IAM", producerApiKeys: ["shop"] },
       "producerApiKeys needs producerAuthorization NONE, since who signs is known already.",
+    ],
+    [
+      { uploadForm: true, producerAuthorization: "AWS_IAM" },
+      "uploadForm needs producerAuthorization NONE and no producerApiKeys, since a page can neither sign nor keep a key.",
+    ],
+    [
+      { uploadForm: true, producerApiKeys: ["shop"] },
+      "uploadForm needs producerAuthorization NONE and no producerApiKeys, since a page can neither sign nor keep a key.",
+    ],
+    [
+      { uploadForm: false, uploadFormTitle: "Send us cats" },
+      "uploadFormTitle needs the upload form, which this stage does not have.",
+    ],
+    [
+      { producerAuthorization: "AWS_IAM", uploadFormTitle: "Send us cats" },
+      "uploadFormTitle needs the upload form, which this stage does not have.",
     ],
     [
       { permissionsBoundary: "arn:aws:iam::210987654321:policy/boundary" },
@@ -187,6 +220,10 @@ describe("A stage's value at its limit is taken:", () => {
     ["permissionsBoundary", "arn:aws:iam::aws:policy/PowerUserAccess"],
     ["alarmEmail", undefined],
     ["payloadExpirationDays", 36_500],
+    ["uploadForm", false],
+    ["uploadFormTitle", 'Katzen, "süß" & <schön> 🐈'],
+    ["uploadFormTitle", "x".repeat(60)],
+    ["contentTypes", ["image/*", "application/vnd.oasis.opendocument.text", "image/svg+xml"]],
   ])("%s %j", (property, value) => {
     expect(() => validateStage(configOf(property, value))).not.toThrow();
   });

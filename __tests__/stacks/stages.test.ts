@@ -101,13 +101,13 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       aws_api_gateway_stage: 1,
       aws_cloudtrail: 1,
       aws_cloudwatch_dashboard: 1,
-      aws_cloudwatch_log_group: consumersSign ? 3 : 2,
-      aws_cloudwatch_metric_alarm: consumersSign ? 10 : 8,
-      aws_iam_role: consumersSign ? 3 : 2,
-      aws_iam_role_policy: consumersSign ? 6 : 4,
+      aws_cloudwatch_log_group: consumersSign ? 4 : 3,
+      aws_cloudwatch_metric_alarm: consumersSign ? 12 : 10,
+      aws_iam_role: consumersSign ? 4 : 3,
+      aws_iam_role_policy: consumersSign ? 7 : 5,
       ...(config.alarmTopic && { aws_kms_alias: 1, aws_kms_key: 1, aws_sns_topic: 1 }),
-      aws_lambda_function: consumersSign ? 3 : 2,
-      aws_lambda_permission: 12,
+      aws_lambda_function: consumersSign ? 4 : 3,
+      aws_lambda_permission: 13,
       aws_s3_bucket: 3,
       aws_s3_bucket_cors_configuration: 1,
       aws_s3_bucket_lifecycle_configuration: 3,
@@ -168,7 +168,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       const documents = policies.filter((policy) => policy.includes('"Statement"'));
       // The roles may be assumed, and do something; buckets, queues, the topic and its key have one each.
       const topic = config.alarmTopic ? 2 : 0;
-      expect(documents).toHaveLength(consumersSign ? 3 + 6 + 3 + 2 + topic : 2 + 4 + 3 + 2);
+      expect(documents).toHaveLength(consumersSign ? 4 + 7 + 3 + 2 + topic : 3 + 5 + 3 + 2);
       for (const document of documents) {
         expect(JSON.parse(document)).toHaveProperty("Version", "2012-10-17");
         const sids = statements(document).map(({ Sid }) => Sid);
@@ -196,14 +196,20 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       const variables = (ROLES: string) => ({ BUCKET_NAME: text(content, "bucket"), ROLES, ...cap });
       const queue = text(stack.at("queue/queue"), "name");
       const sender = { QUEUE_URL: `https://sqs.${region}.amazonaws.com/${accountId}/${queue}`, ...cap };
+      const form = { BUCKET_NAME: text(content, "bucket") };
       expect(Object.fromEntries(functions.map((fn) => [fn.path, variablesOf(fn)]))).toEqual(
         consumersSign
           ? {
+              "form/function": form,
               "sender/function": sender,
               "producer-signer/function": variables("producer"),
               "consumer-signer/function": variables("consumer"),
             }
-          : { "sender/function": sender, "signer/function": variables("producer,consumer") },
+          : {
+              "form/function": form,
+              "sender/function": sender,
+              "signer/function": variables("producer,consumer"),
+            },
       );
     });
 
@@ -216,7 +222,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       }
     });
 
-    it("lets each role sign for its callers' actions, or send, and write its own log, and nothing else", () => {
+    it("lets each role sign for its callers' actions, or send, and write its own log, and the form's nothing but that", () => {
       for (const fn of functions) {
         const role = roleOf(fn);
         const policies = role ? stack.referringTo(role, "role", "aws_iam_role_policy") : [];
@@ -250,7 +256,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
           Resource: `arn:aws:logs:${region}:${accountId}:log-group:${logGroup}:*`,
         };
         expect(policies.flatMap((policy) => statements(text(policy, "policy")))).toEqual([
-          ...(signing ?? [sending]),
+          ...(signing ?? (fn.path === "form/function" ? [] : [sending])),
           logging,
         ]);
         const { assume_role_policy: _, ...rest } = role?.attributes ?? {};
@@ -289,7 +295,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       }
       const hashes = (of: readonly Resource[]) => new Set(of.map((fn) => fn.attributes["source_code_hash"]));
       const signers = functions.filter(({ path }) => path.includes("signer/"));
-      expect([hashes(signers).size, hashes(functions).size]).toEqual([1, 2]);
+      expect([hashes(signers).size, hashes(functions).size]).toEqual([1, 3]);
     });
 
     it("reserves instances only where the configuration says so", () => {
@@ -454,12 +460,11 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       ]);
       expect(rule?.["allowed_methods"]?.toSorted()).toEqual(["DELETE", "GET", "POST", "PUT"]);
       expect(rule?.["allowed_headers"]?.toSorted()).toEqual([
-        "content-length",
         "content-type",
         "if-none-match",
         "x-amz-checksum-algorithm",
         "x-amz-checksum-sha256",
-        "x-amz-meta-*",
+        "x-amz-meta-tweedle-part-bytes",
         "x-amz-mp-object-size",
       ]);
       expect(rule?.["expose_headers"]).toEqual(["ETag"]);
@@ -696,20 +701,24 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       expect(schemas["Request"]?.properties["action"]?.enum).not.toContain("sendMessage");
     });
 
-    it("passes each path to the function of those who may call it, and POST / to the producers'", () => {
+    it("passes each path to the function of those who may call it, POST / to the producers', and GET / to the form's", () => {
+      const producers = actionsOf(["producer"]).map((action) => `post /${action}`);
       expect(
-        Object.fromEntries(served.map(({ path, integration }) => [path, signerOf(integration)?.path])),
+        Object.fromEntries(
+          served.map(({ method, path, integration }) => [`${method} ${path}`, signerOf(integration)?.path]),
+        ),
       ).toEqual(
         Object.fromEntries([
-          ...["/", "/openapi.json", ...actionsOf(["producer"]).map((action) => `/${action}`)].map((path) => [
-            path,
+          ...["post /", "get /openapi.json", ...producers].map((operation) => [
+            operation,
             consumersSign ? "producer-signer/function" : "signer/function",
           ]),
           ...actionsOf(["consumer"]).map((action) => [
-            `/${action}`,
+            `post /${action}`,
             consumersSign ? "consumer-signer/function" : "signer/function",
           ]),
-          ["/sendMessage", "sender/function"],
+          ["post /sendMessage", "sender/function"],
+          ["get /", "form/function"],
         ]),
       );
       for (const { integration } of served) {

@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { App } from "cdktf";
+import { strFromU8, unzipSync } from "fflate";
 import { ACTIONS } from "../../functions/sign-url/actions";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
 import type { StageConfig } from "../../stacks/stage";
@@ -22,6 +25,9 @@ const SWITCHES = {
   fence: { sourceIps: ["203.0.113.0/24"], sourceVpces: ["vpce-1a2b3c4d"] },
   events: { eventBridge: true },
   boundary: { permissionsBoundary: BOUNDARY },
+  closed: { uploadForm: false },
+  titled: { uploadFormTitle: 'Send "cats" & <dogs>', maxObjectBytes: 5_000_000_000 },
+  types: { contentTypes: ["image/*", "application/pdf"] },
   email: { alarmTopic: true, alarmEmail: "alice@example.com" },
 } satisfies Record<string, Partial<StageConfig>>;
 
@@ -469,6 +475,80 @@ describe("permissionsBoundary", () => {
     for (const { attributes } of roles) expect(attributes["permissions_boundary"]).toBe(BOUNDARY);
     for (const { attributes } of off.ofType("aws_iam_role")) {
       expect(attributes).not.toHaveProperty("permissions_boundary");
+    }
+  });
+});
+
+/** What the form answers, as it lies in its zip. */
+function pageOf(stack: SynthesizedStack): { html: string; policy: string } {
+  const zip = unzipSync(readFileSync(join(stack.folder, text(stack.at("form/function"), "filename"))));
+  return JSON.parse(strFromU8(zip["page.json"] as Uint8Array)) as { html: string; policy: string };
+}
+
+describe("uploadForm false", () => {
+  it("takes the page, its function and its alarms away, and lets no page call the bucket", () => {
+    expect(difference("closed")).toEqual({
+      aws_cloudwatch_log_group: -1,
+      aws_cloudwatch_metric_alarm: -2,
+      aws_iam_role: -1,
+      aws_iam_role_policy: -1,
+      aws_lambda_function: -1,
+      aws_lambda_permission: -1,
+      aws_s3_bucket_cors_configuration: -1,
+    });
+  });
+
+  it.each(["closed", "signing", "keys"] as const)(
+    "leaves POST / as the one method of /, as where producers have to show something: %s",
+    (name) => {
+      const methodsOf = (stack: SynthesizedStack) => Object.keys(apiOf(stack).paths["/"] ?? {}).toSorted();
+      expect(methodsOf(stackOf(name))).toEqual(["post", "x-amazon-apigateway-any-method"]);
+      expect(methodsOf(off)).toEqual(["get", "post", "x-amazon-apigateway-any-method"]);
+    },
+  );
+});
+
+describe("uploadFormTitle", () => {
+  it("stands in the page, escaped, and the stage's name where there is none", () => {
+    const { html } = pageOf(stackOf("titled"));
+    const title = "Send &#34;cats&#34; &#38; &#60;dogs&#62;";
+    expect(html).toContain(`<title>${title}</title>`);
+    expect(html).toContain(`<h1>${title}</h1>`);
+    expect(html).not.toContain("<dogs>");
+    expect(pageOf(off).html).toContain("<h1>Send files to open</h1>");
+  });
+
+  it("comes with what the stage takes at most", () => {
+    expect(pageOf(stackOf("titled")).html).toContain("Up to 5.0 GB each.");
+    expect(pageOf(off).html).toContain("Any type, any size.");
+  });
+});
+
+describe("contentTypes", () => {
+  const on = stackOf("types");
+
+  it("is told to who signs and who sends, and stands on the page", () => {
+    for (const path of ["signer/function", "sender/function"]) {
+      expect(variablesOf(on.at(path))["CONTENT_TYPES"]).toBe("image/*,application/pdf");
+      expect(variablesOf(off.at(path))).not.toHaveProperty("CONTENT_TYPES");
+    }
+    expect(pageOf(on).html).toContain("Images and PDF only.");
+    expect(difference("types")).toEqual({});
+  });
+
+  it("makes the API's description ask for one of them, wherever a type may be given", () => {
+    const { schemas } = apiOf(on).components as unknown as {
+      schemas: Record<string, { required?: string[]; properties: Record<string, { pattern?: string }> }>;
+    };
+    const asking = Object.keys(schemas).filter((name) => schemas[name]?.required?.includes("content_type"));
+    expect(asking).toEqual(["PutObjectRequest", "CreateMultipartUploadRequest", "SendMessageRequest"]);
+    for (const name of asking) {
+      const pattern = new RegExp(schemas[name]?.properties["content_type"]?.pattern ?? "");
+      expect(["image/png", "application/pdf; a=b", "text/html"].map((type) => pattern.test(type))).toEqual([
+        true,
+        true,
+        false,
+      ]);
     }
   });
 });

@@ -21,13 +21,14 @@ describe.each([OPEN, SIGNING])("The upload form alone ($stage), which has no que
     const paths = ["/", "/openapi.json", "/{proxy+}", ...withUrl.map((action) => `/${action}`)];
     expect(Object.keys(api.paths).toSorted()).toEqual(paths.toSorted());
     expect(api.components.schemas).not.toHaveProperty("SendMessageRequest");
-    expect(stack.ofType("aws_lambda_permission")).toHaveLength(withUrl.length + 2);
+    // Beside the actions: POST /, its description, and the page.
+    expect(stack.ofType("aws_lambda_permission")).toHaveLength(withUrl.length + 3);
   });
 
-  it("has signers alone for functions, and no right to a queue", () => {
+  it("has signers and the page's server for functions, and no right to a queue", () => {
     const names = stack.ofType("aws_lambda_function").map((fn) => text(fn, "function_name"));
     expect(names.toSorted()).toEqual(
-      (stage === "open" ? ["signer"] : ["consumer-signer", "producer-signer"]).map(
+      (stage === "open" ? ["form", "signer"] : ["consumer-signer", "form", "producer-signer"]).map(
         (name) => `tweedle-${stage}-${name}`,
       ),
     );

@@ -123,11 +123,11 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
     expect(await moto.inventory()).toEqual({
       s3: [bucket("access-logs"), bucket("content"), bucket("trail"), stateBucket],
       sqs: ["tweedle-dev-queue", "tweedle-dev-queue-dead-letter"],
-      lambda: ["tweedle-dev-sender", "tweedle-dev-signer"],
+      lambda: ["tweedle-dev-form", "tweedle-dev-sender", "tweedle-dev-signer"],
       apigateway: ["tweedle-dev-api"],
       cloudtrail: ["tweedle-dev-trail"],
-      iam: ["tweedle-dev-sender", "tweedle-dev-signer"],
-      logs: ["/aws/lambda/tweedle-dev-sender", "/aws/lambda/tweedle-dev-signer"],
+      iam: ["tweedle-dev-form", "tweedle-dev-sender", "tweedle-dev-signer"],
+      logs: ["form", "sender", "signer"].map((name) => `/aws/lambda/tweedle-dev-${name}`),
     });
   });
 

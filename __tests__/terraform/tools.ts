@@ -15,6 +15,8 @@ export interface Tools {
   readonly curl: string;
   readonly terraform: string;
   readonly moto_server: string;
+  /** A browser. */
+  readonly chromium: string;
   readonly provider: ProviderSource;
 }
 
@@ -25,6 +27,7 @@ const FINDERS: { readonly [N in Need]: () => Tools[N] | undefined } = {
   curl: () => onPath("curl"),
   terraform: () => onPath("terraform"),
   moto_server: () => onPath("moto_server"),
+  chromium: findChromium,
   provider: findProvider,
 };
 
@@ -33,6 +36,8 @@ const REMEDIES: Readonly<Record<Need, string>> = {
   curl: "curl is not on the PATH: https://curl.se/download.html",
   terraform: "terraform is not on the PATH: https://developer.hashicorp.com/terraform/install",
   moto_server: "moto_server is not on the PATH: pip install 'moto[server]'",
+  chromium:
+    "chromium is not on the PATH: apt-get install chromium, or https://www.chromium.org/getting-involved/download-chromium",
   provider:
     "Terraform's AWS provider is neither on this machine nor can registry.terraform.io be reached: " +
     "https://developer.hashicorp.com/terraform/cli/config/config-file#provider-installation",
@@ -59,6 +64,12 @@ export function findTools<N extends Need>(needs: readonly N[]): { tools: Pick<To
 function onPath(command: string): string | undefined {
   const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
   return folders.map((folder) => join(folder, command)).find(isExecutable);
+}
+
+/** As Debian, Ubuntu and Google call it. */
+export function findChromium(): string | undefined {
+  const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+  return names.map(onPath).find((path) => path !== undefined);
 }
 
 function isExecutable(path: string): boolean {

@@ -10,6 +10,15 @@ const PARTS_A_SIZE = 1000;
 export const LAYOUT_METADATA = "tweedle-part-bytes";
 
 /**
+ * The size of all parts of a payload, but for the last, in bytes.
+ *
+ * @param size what is to be sent, in bytes
+ * @param wanted what a part should have, in bytes; it is more where 10,000 would not suffice
+ */
+export const partBytesOf = (size: number, wanted: number): number =>
+  Math.max(wanted, Math.ceil(size / LIMITS.partsPerUpload / MIB) * MIB);
+
+/**
  * How a payload is cut into parts: all of one size, or growing where the payload's size is not known, so that
  * 10,000 parts suffice.
  */
@@ -24,8 +33,7 @@ export class Layout {
    * @param partBytes what a part should have; it is made larger where 10,000 would not suffice
    */
   static ofSize(size: number, partBytes: number): Layout {
-    const least = Math.ceil(size / LIMITS.partsPerUpload / MIB) * MIB;
-    return new Layout(Math.max(partBytes, least), false);
+    return new Layout(partBytesOf(size, partBytes), false);
   }
 
   /** Of a payload whose size is not known: up to 8 TB with parts that begin at 8 MiB. */

@@ -12,7 +12,11 @@ export interface SenderEnvironment extends CommonEnvironment {
 }
 
 /** The names of the variables that the stack sets; the others are Lambda's own. */
-export const VARIABLES = { queueUrl: "QUEUE_URL", maxObjectBytes: COMMON_VARIABLES.maxObjectBytes } as const;
+export const VARIABLES = {
+  queueUrl: "QUEUE_URL",
+  maxObjectBytes: COMMON_VARIABLES.maxObjectBytes,
+  contentTypes: COMMON_VARIABLES.contentTypes,
+} as const;
 
 /**
  * @throws Error where a variable is missing or unfit, which stops the function before its first request

@@ -38,7 +38,7 @@ export function createHandler(
 ) {
   const send = createSqs(environment, options);
   // Whom the stage lets in is API Gateway's to say: here every producer is served.
-  const rules = { roles: ["producer"], maxObjectBytes: environment.maxObjectBytes } as const;
+  const rules = { ...environment, roles: ["producer"] } as const;
 
   return answering(async (event, asked) => {
     if (event.httpMethod !== "POST" || event.resource !== `/${ACTION}`) {

@@ -18,6 +18,7 @@ import {
   UPLOAD_ID,
   VERSION_ID,
   length,
+  mediaType,
 } from "./fields";
 import { LIMITS } from "./limits";
 
@@ -47,6 +48,10 @@ export interface Action {
 export type UrlAction = Action & Required<Pick<Action, "method">>;
 
 export const hasUrl = (action: Action): action is UrlAction => action.method !== undefined;
+
+/** What an upload in parts, and a payload, are named by. */
+const OF_UPLOAD = { object_key: KEY, upload_id: UPLOAD_ID } as const;
+const OF_VERSION = { object_key: KEY, version_id: VERSION_ID } as const;
 
 /**
  * The table that describes the product. Validation, dispatch, the OpenAPI document (and so the API Gateway and
@@ -90,8 +95,7 @@ const TABLE = {
     role: "producer",
     method: "PUT",
     fields: {
-      object_key: KEY,
-      upload_id: UPLOAD_ID,
+      ...OF_UPLOAD,
       part_numbers: PART_NUMBERS,
       content_length: CONTENT_LENGTH,
       checksum_sha256: CHECKSUM_SHA256,
@@ -103,8 +107,7 @@ const TABLE = {
     role: "producer",
     method: "POST",
     fields: {
-      object_key: KEY,
-      upload_id: UPLOAD_ID,
+      ...OF_UPLOAD,
       content_length: OBJECT_SIZE,
       if_none_match: IF_NONE_MATCH,
       expires_in: EXPIRES_IN,
@@ -114,15 +117,14 @@ const TABLE = {
   abortMultipartUpload: {
     role: "producer",
     method: "DELETE",
-    fields: { object_key: KEY, upload_id: UPLOAD_ID, expires_in: EXPIRES_IN },
+    fields: { ...OF_UPLOAD, expires_in: EXPIRES_IN },
     iamActions: ["s3:AbortMultipartUpload"],
   },
   listParts: {
     role: "producer",
     method: "GET",
     fields: {
-      object_key: KEY,
-      upload_id: UPLOAD_ID,
+      ...OF_UPLOAD,
       part_number_marker: PART_NUMBER_MARKER,
       expires_in: EXPIRES_IN,
     },
@@ -147,29 +149,19 @@ const TABLE = {
     method: "GET",
     // A browser saves the payload and never runs it as a page.
     query: { "response-content-disposition": "attachment" },
-    fields: {
-      object_key: KEY,
-      version_id: VERSION_ID,
-      checksum_mode: CHECKSUM_MODE,
-      expires_in: EXPIRES_IN,
-    },
+    fields: { ...OF_VERSION, checksum_mode: CHECKSUM_MODE, expires_in: EXPIRES_IN },
     iamActions: ["s3:GetObject", "s3:GetObjectVersion"],
   },
   headObject: {
     role: "consumer",
     method: "HEAD",
-    fields: {
-      object_key: KEY,
-      version_id: VERSION_ID,
-      checksum_mode: CHECKSUM_MODE,
-      expires_in: EXPIRES_IN,
-    },
+    fields: { ...OF_VERSION, checksum_mode: CHECKSUM_MODE, expires_in: EXPIRES_IN },
     iamActions: ["s3:GetObject", "s3:GetObjectVersion"],
   },
   deleteObject: {
     role: "consumer",
     method: "DELETE",
-    fields: { object_key: KEY, version_id: VERSION_ID, expires_in: EXPIRES_IN },
+    fields: { ...OF_VERSION, expires_in: EXPIRES_IN },
     iamActions: ["s3:DeleteObject", "s3:DeleteObjectVersion"],
   },
 } satisfies Readonly<Record<string, Action>>;
@@ -185,23 +177,32 @@ export function actionsOf(roles: readonly Role[]): string[] {
     .map(([name]) => name);
 }
 
+/** What of a stage its actions' fields depend on. */
+export interface FieldRules {
+  /** The stage's cap, in bytes. @default none */
+  readonly maxObjectBytes?: number | undefined;
+  /** Whether the bucket takes new objects only. @default false */
+  readonly denyOverwrites?: boolean | undefined;
+  /** The media types that a payload may have: image/*, application/pdf. @default any */
+  readonly contentTypes?: readonly string[] | undefined;
+}
+
 /**
  * An action's fields on a stage. A stage that caps objects requires the length, since a length that is not
- * signed is not bound; one that denies overwrites requires the condition, without which S3 would refuse the URL.
- *
- * @param maxObjectBytes the stage's cap; undefined for none
+ * signed is not bound; one that denies overwrites requires the condition, without which S3 would refuse the URL; one
+ * that takes some media types only requires the type.
  */
 export function fieldsOf(
   { fields }: Action,
-  maxObjectBytes?: number,
-  denyOverwrites = false,
+  { maxObjectBytes, denyOverwrites, contentTypes }: FieldRules = {},
 ): Readonly<Record<string, Field>> {
-  const { content_length: declared, if_none_match: condition } = fields;
+  const { content_length: declared, if_none_match: condition, content_type: type } = fields;
   const maximum =
     maxObjectBytes && declared && Math.min(maxObjectBytes, declared.schema["maximum"] as number);
   return {
     ...fields,
     ...(maximum && { content_length: { ...declared, ...length(maximum), required: true } }),
     ...(denyOverwrites && condition && { if_none_match: { ...condition, required: true } }),
+    ...(contentTypes && type && { content_type: { ...type, ...mediaType(contentTypes), required: true } }),
   };
 }

@@ -8,6 +8,8 @@ export interface CommonEnvironment {
   readonly credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
   /** The largest object that a producer may announce, in bytes; undefined for what S3 allows. */
   readonly maxObjectBytes: number | undefined;
+  /** The media types that a payload may have; undefined for any. */
+  readonly contentTypes?: readonly string[] | undefined;
 }
 
 /** What the function knows of its stack. Read once, when the function loads. */
@@ -16,7 +18,7 @@ export interface Environment extends CommonEnvironment {
   /** The roles whose actions this function serves. Of another role's callers the stage asks a signature. */
   readonly roles: readonly Role[];
   /** Whether the bucket takes new objects only. @default false */
-  readonly denyOverwrites?: boolean;
+  readonly denyOverwrites?: boolean | undefined;
   /** S3's endpoint, for buckets by path; undefined for AWS, where the bucket is in the host name. */
   readonly endpoint: URL | undefined;
 }
@@ -27,6 +29,7 @@ export const VARIABLES = {
   roles: "ROLES",
   maxObjectBytes: "MAX_OBJECT_BYTES",
   denyOverwrites: "DENY_OVERWRITES",
+  contentTypes: "CONTENT_TYPES",
 } as const;
 
 /** @throws Error where the variable is missing, or empty */
@@ -53,6 +56,7 @@ export function readCommon(variables: Variables): CommonEnvironment {
       ...(sessionToken && { sessionToken }),
     },
     maxObjectBytes: maxObjectBytes === undefined ? undefined : Number(maxObjectBytes),
+    contentTypes: variables[VARIABLES.contentTypes]?.split(","),
   };
 }
 
@@ -69,7 +73,7 @@ export function readEnvironment(variables: Variables): Environment {
     ...readCommon(variables),
     bucketName: need(variables, VARIABLES.bucketName),
     roles,
-    ...(variables[VARIABLES.denyOverwrites] && { denyOverwrites: true }),
+    denyOverwrites: Boolean(variables[VARIABLES.denyOverwrites]),
     endpoint: endpoint ? new URL(endpoint) : undefined,
   };
 }

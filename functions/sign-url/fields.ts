@@ -53,6 +53,15 @@ function text(pattern: RegExp, mustBe: string): Pick<Field, "schema" | "mustBe" 
   };
 }
 
+/** A field that may say one word. */
+function only(word: string): Pick<Field, "schema" | "mustBe" | "accepts"> {
+  return {
+    schema: { type: "string", enum: [word] },
+    mustBe: `"${word}"`,
+    accepts: (value) => value === word,
+  };
+}
+
 export const KEY_FORM = `${KEY_PREFIX}<UUID>/<name>`;
 
 export const NAME: Field = {
@@ -85,14 +94,22 @@ export const OBJECT_SIZE: Field = {
 
 const TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
 
+// https://www.rfc-editor.org/rfc/rfc9110#name-media-type, without the white space that signers and S3 would fold.
+const MEDIA_TYPE = `(?=.{3,256}$)${TOKEN}/${TOKEN}(; ?${TOKEN}=(${TOKEN}|"[!#-\\[\\]-~]*"))*$`;
+
 export const CONTENT_TYPE: Field = {
-  // https://www.rfc-editor.org/rfc/rfc9110#name-media-type, without the white space that signers and S3 would fold.
-  ...text(
-    new RegExp(`^(?=.{3,256}$)${TOKEN}/${TOKEN}(; ?${TOKEN}=(${TOKEN}|"[!#-\\[\\]-~]*"))*$`),
-    'a media type, such as image/jpeg or "text/plain; charset=utf-8"',
-  ),
+  ...text(new RegExp(`^${MEDIA_TYPE}`), 'a media type, such as image/jpeg or "text/plain; charset=utf-8"'),
   header: "content-type",
 };
+
+/** A media type that a stage takes, with whatever parameters. @param allowed image/*, application/pdf */
+export function mediaType(allowed: readonly string[]): Pick<Field, "schema" | "mustBe" | "accepts"> {
+  const types = allowed.map((type) => type.replace(/[.+]/g, "\\$&").replace("*", "[^;]+")).join("|");
+  return text(
+    new RegExp(`^(?=(${types})(;|$))${MEDIA_TYPE}`),
+    `of a type that is taken here: ${allowed.join(", ")}`,
+  );
+}
 
 export const CHECKSUM_SHA256: Field = {
   ...text(
@@ -105,9 +122,7 @@ export const CHECKSUM_SHA256: Field = {
 export const CHECKSUM_ALGORITHM: Field = {
   // S3 refuses a part's digest where the upload did not announce its algorithm, and a part without one where it did:
   // https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
-  schema: { type: "string", enum: ["SHA256"] },
-  mustBe: '"SHA256"',
-  accepts: (value) => value === "SHA256",
+  ...only("SHA256"),
   header: "x-amz-checksum-algorithm",
 };
 
@@ -133,18 +148,14 @@ export const METADATA: Field = {
 };
 
 export const IF_NONE_MATCH: Field = {
-  schema: { type: "string", enum: ["*"] },
-  mustBe: '"*"',
-  accepts: (value) => value === "*",
+  ...only("*"),
   header: "if-none-match",
 };
 
 export const CLIENT_TOKEN: Field = text(new RegExp(`^${UUID}$`), "a random UUID (version 4) in lower case");
 
 export const CHECKSUM_MODE: Field = {
-  schema: { type: "string", enum: ["ENABLED"] },
-  mustBe: '"ENABLED"',
-  accepts: (value) => value === "ENABLED",
+  ...only("ENABLED"),
   header: "x-amz-checksum-mode",
 };
 

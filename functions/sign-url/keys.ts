@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { LIMITS } from "./limits";
+import { UNFIT } from "./names";
 
 /** Where payloads live in the content bucket: the notification, the policies and the keys all use this prefix. */
 export const KEY_PREFIX = "input/";
@@ -8,13 +9,6 @@ export const KEY_PREFIX = "input/";
 export const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 const CAPABILITY = new RegExp(`^${KEY_PREFIX}${UUID}/`);
 const CAPABILITY_BYTES = KEY_PREFIX.length + 36 + 1;
-
-/**
- * Characters that a key may not hold although S3 takes them: controls, line separators, halves of surrogate
- * pairs and noncharacters break XML listings and logs, bidirectional marks show a reader another name, and a
- * backslash is a path separator to half of the consumers.
- */
-const UNFIT = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{NChar}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\\]/u;
 
 /** Whether a producer may name its payload so: segments separated by "/", none of them empty, "." or "..". */
 export function isName(name: unknown): name is string {

@@ -1,4 +1,4 @@
-import { ACTIONS, type ActionName, type Role, actionsOf, fieldsOf, hasUrl } from "./actions";
+import { ACTIONS, type ActionName, type FieldRules, type Role, actionsOf, fieldsOf, hasUrl } from "./actions";
 import { SUMMARIES, describeField } from "./words";
 
 type Json = Record<string, unknown>;
@@ -7,16 +7,15 @@ type Json = Record<string, unknown>;
 export type Security = "sigv4" | "api_key" | undefined;
 
 /** What of a stage its API's description depends on. */
-export interface ApiRules {
+export interface ApiRules extends FieldRules {
   /** The roles that POST / serves, whose callers are let in alike: all of them, or the producers'. */
   readonly roles: readonly Role[];
   /** What each role's callers have to show. @default nothing of those that POST / serves, a signature of the others */
   readonly security?: Readonly<Record<Role, Security>>;
-  readonly maxObjectBytes: number | undefined;
-  /** Whether the bucket takes new objects only, so that a URL to put one has to say so. @default false */
-  readonly denyOverwrites?: boolean;
   /** The actions without a URL that this API has: a function of its own does each. @default none */
   readonly withoutUrl?: readonly string[];
+  /** Whether GET / is the upload form. @default false */
+  readonly uploadForm?: boolean;
 }
 
 const ref = (schema: string): Json => ({ $ref: `#/components/schemas/${schema}` });
@@ -95,16 +94,29 @@ const operation = (
   responses: { "200": answered, ...ERRORS },
 });
 
+const FORM: Json = {
+  operationId: "uploadForm",
+  summary: "The upload form: a page for people.",
+  responses: {
+    "200": { description: "The page.", content: { "text/html": { schema: string } } },
+    "304": { description: "The page has not changed since the ETag that If-None-Match names." },
+  },
+};
+
 /**
  * The API as an OpenAPI 3.0 document, derived from the action table: what GET /openapi.json answers, and what
  * API Gateway's own definition is made from. It stays within what API Gateway imports:
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html#api-gateway-known-issues-rest-apis
  */
-export function openApi({ roles, security, maxObjectBytes, denyOverwrites, withoutUrl = [] }: ApiRules) {
+export function openApi(rules: ApiRules) {
+  const { roles, security, withoutUrl = [], uploadForm = false } = rules;
   const securityOf = (role: Role) => (security ? security[role] : roles.includes(role) ? undefined : "sigv4");
   const summary = "Sign a URL for the action that the body names.";
   const paths: Record<string, Json> = {
-    "/": { post: operation("sign", summary, "Request", securityOf("producer")) },
+    "/": {
+      ...(uploadForm && { get: FORM }),
+      post: operation("sign", summary, "Request", securityOf("producer")),
+    },
   };
   const schemas: Json = {
     ...SCHEMAS,
@@ -117,7 +129,7 @@ export function openApi({ roles, security, maxObjectBytes, denyOverwrites, witho
   };
   for (const [name, action] of Object.entries(ACTIONS)) {
     if (!hasUrl(action) && !withoutUrl.includes(name)) continue;
-    const fields = Object.entries(fieldsOf(action, maxObjectBytes, denyOverwrites));
+    const fields = Object.entries(fieldsOf(action, rules));
     schemas[`${capitalize(name)}Request`] = {
       type: "object",
       required: fields.filter(([, field]) => field.required).map(([field]) => field),

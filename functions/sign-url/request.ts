@@ -1,4 +1,4 @@
-import { ACTIONS, type Action, type Role, fieldsOf } from "./actions";
+import { ACTIONS, type Action, type FieldRules, type Role, fieldsOf } from "./actions";
 import { RequestError } from "./errors";
 import type { FieldValue } from "./fields";
 import { LIMITS } from "./limits";
@@ -11,10 +11,8 @@ export interface CheckedRequest<A extends Action = Action> {
 }
 
 /** What of the stage a request is checked against. */
-export interface StageRules {
+export interface StageRules extends FieldRules {
   readonly roles: readonly Role[];
-  readonly maxObjectBytes: number | undefined;
-  readonly denyOverwrites?: boolean;
 }
 
 /** "object_key" as error codes name it: "ObjectKey". */
@@ -99,7 +97,7 @@ export function parseRequest<A extends Action>(
       `On this stage a ${action.role} asks POST /${name}, signed where it wants that (AWS Signature Version 4, service execute-api).`,
     );
   }
-  const allowed = fieldsOf(action, stage.maxObjectBytes, stage.denyOverwrites);
+  const allowed = fieldsOf(action, stage);
   for (const field of Object.keys(fields)) {
     if (!has(allowed, field)) {
       throw new RequestError(

@@ -21,6 +21,8 @@ export interface UrlApiProps {
   readonly signers: Readonly<Record<Role, BundledFunction>>;
   /** The functions that do an action themselves, by its name: the API has these actions beside those with a URL. */
   readonly actionFunctions: Readonly<Record<string, BundledFunction>>;
+  /** The function that answers GET / with the upload form, where the rules have one. @default none: GET / is told 405 */
+  readonly form?: BundledFunction | undefined;
   /** Which roles' callers need not sign, which actions there are, and the stage's cap: what the API's description says. */
   readonly rules: ApiRules;
   /**
@@ -152,15 +154,17 @@ export class UrlApi extends Construct {
 
   constructor(scope: Construct, id: string, props: UrlApiProps) {
     super(scope, id);
-    const { signers, actionFunctions } = props;
+    const { signers, actionFunctions, form } = props;
     this.apiName = props.apiName;
     this.stageName = props.stageName;
     const document = openApi(props.rules);
+    const targetOf = (path: string) =>
+      actionFunctions[path.slice(1)] ?? signers[ACTIONS[path.slice(1)]?.role ?? "producer"];
     const routes: Route[] = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => ({
         method,
         path,
-        target: actionFunctions[path.slice(1)] ?? signers[ACTIONS[path.slice(1)]?.role ?? "producer"],
+        target: (path === "/" && method === "get" && form) || targetOf(path),
       })),
     );
     this.actions = Object.keys(ACTIONS).filter((action) => `/${action}` in document.paths);
@@ -252,6 +256,7 @@ export class UrlApi extends Construct {
 function definition(document: ReturnType<typeof openApi>, routes: readonly Route[], { region }: Place): Json {
   const paths: Record<string, Json> = {};
   for (const { method, path, target } of routes) {
+    const methods = Object.keys(document.paths[path] ?? {}).map((one) => one.toUpperCase());
     paths[path] = {
       ...paths[path],
       [method]: {
@@ -267,8 +272,8 @@ function definition(document: ReturnType<typeof openApi>, routes: readonly Route
       "x-amazon-apigateway-any-method": mock(
         405,
         "MethodNotAllowed",
-        `"This path takes ${method.toUpperCase()}."`,
-        method.toUpperCase(),
+        `"This path takes ${methods.join(" and ")}."`,
+        methods.join(", "),
       ),
     };
   }

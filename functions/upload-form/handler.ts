@@ -1,0 +1,53 @@
+import { createHash } from "node:crypto";
+import { RequestError } from "../sign-url/errors";
+import type { Log } from "../sign-url/log";
+import { type ProxyEvent, answer, answering } from "../sign-url/proxy";
+import type { FormEnvironment } from "./environment";
+import type { Page } from "./page";
+
+/** What the page's server tells a browser beside its policy: to guess nothing, to tell nobody, to show it in no frame. */
+const HEADERS = {
+  // Kept by the browser, and asked for each time whether it is still this one.
+  "cache-control": "no-cache",
+  "referrer-policy": "no-referrer",
+  "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "x-frame-options": "DENY",
+} as const;
+
+/** Whether an If-None-Match names an ETag: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match */
+const names = (condition: string, etag: string) =>
+  condition.split(",").some((one) => ["*", etag].includes(one.trim().replace(/^W\//, "")));
+
+const headerOf = ({ headers }: ProxyEvent, name: string) =>
+  Object.entries(headers ?? {}).find(([header]) => header.toLowerCase() === name)?.[1] ?? "";
+
+/**
+ * The upload form: a Lambda handler behind API Gateway's proxy integration that answers GET / with a page, and signs
+ * nothing: it has no right to.
+ *
+ * @param options.log takes the line that is written for each request; by default none is
+ */
+export function createHandler(
+  { bucketOrigin }: FormEnvironment,
+  { html, policy }: Page,
+  { log = () => {} }: { readonly log?: Log } = {},
+) {
+  const contentSecurityPolicy = `${policy}; connect-src 'self' ${bucketOrigin}`;
+  const digest = createHash("sha256").update(html).update(contentSecurityPolicy).digest("base64url");
+  const etag = `"${digest}"`;
+  const headers = { ...HEADERS, etag, "content-security-policy": contentSecurityPolicy };
+
+  return answering(async (event) => {
+    if (event.resource !== "/") {
+      throw new RequestError(404, "NoSuchRoute", "There is nothing here but GET /.");
+    }
+    if (event.httpMethod !== "GET") {
+      throw new RequestError(405, "MethodNotAllowed", "The form takes GET.", { allow: "GET" });
+    }
+    return names(headerOf(event, "if-none-match"), etag)
+      ? answer(304, "text/html", "", headers)
+      : answer(200, "text/html", html, headers);
+  }, log);
+}

@@ -1,0 +1,148 @@
+import { on } from "./dom";
+import { NoAnswer, Refusal } from "./errors";
+import { API } from "./settings";
+
+/** What the API answers to who asks for a URL. */
+export interface Signed {
+  readonly object_key: string;
+  readonly method: string;
+  readonly url: string;
+  /** In place of `url`, for uploadPart. */
+  readonly parts?: readonly { readonly part_number: number; readonly url: string }[];
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Asks the API for a URL.
+ *
+ * @throws Refusal, or NoAnswer
+ */
+export async function ask(action: string, fields: object, signal?: AbortSignal): Promise<Signed> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(API + action, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(fields),
+      credentials: "omit",
+      redirect: "error",
+      ...(signal && { signal }),
+    });
+    text = await response.text();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new NoAnswer(action, { cause: error });
+  }
+  const { error, ...signed } = parse(text);
+  if (!response.ok) throw new Refusal("api", response.status, error?.code ?? "", error?.message);
+  return signed as Signed;
+}
+
+interface ApiAnswer extends Partial<Signed> {
+  readonly error?: { readonly code?: string; readonly message?: string };
+}
+
+/** Not everything that answers is the API: a proxy's page is an answer without any words. */
+function parse(text: string): ApiAnswer {
+  try {
+    return JSON.parse(text) as ApiAnswer;
+  } catch {
+    return {};
+  }
+}
+
+/** Whether the API can be reached. API Gateway answers HEAD by itself: no function is called. */
+export async function isConnected(signal?: AbortSignal): Promise<boolean> {
+  if (!navigator.onLine) return false;
+  try {
+    await fetch(API, { method: "HEAD", cache: "no-store", redirect: "error", ...(signal && { signal }) });
+    return true;
+  } catch {
+    signal?.throwIfAborted();
+    return false;
+  }
+}
+
+/** How long a request may stand still before it is taken for lost, in milliseconds. */
+const STALL_MS = 60_000;
+
+export interface Answer {
+  readonly eTag: string;
+  /** The text of the first element of this name; empty where there is none. */
+  readonly textOf: (name: string) => string;
+  readonly xml: Document | null;
+}
+
+export interface SendOptions {
+  readonly body?: Blob | string;
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes have gone. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+const textIn = (xml: Document | null, name: string) => xml?.getElementsByTagName(name)[0]?.textContent ?? "";
+
+/**
+ * Uses a URL. By XMLHttpRequest, since fetch does not say how much has gone.
+ *
+ * @throws Refusal, or NoAnswer
+ */
+export function send(
+  { method, url, headers }: Pick<Signed, "method" | "url" | "headers">,
+  { body, signal, onProgress }: SendOptions = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const moves = () => {
+      clearTimeout(timer);
+      timer = setTimeout(lost, STALL_MS);
+    };
+    const abort = () => {
+      request.abort();
+      over();
+      reject(signal?.reason);
+    };
+    const over = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+    const lost = () => {
+      request.abort();
+      over();
+      reject(new NoAnswer(method));
+    };
+    request.open(method, url);
+    request.responseType = "document";
+    // Whatever a server calls its answer, it is read as XML, and nothing else is done with it.
+    request.overrideMimeType("application/xml");
+    for (const [name, value] of Object.entries(headers)) {
+      // A browser says the length by itself.
+      if (name !== "content-length") request.setRequestHeader(name, value);
+    }
+    on(request.upload, "progress", ({ loaded }) => {
+      moves();
+      onProgress?.(loaded);
+    });
+    on(request, "progress", moves);
+    on(request, "error", lost);
+    on(request, "load", () => {
+      over();
+      const { status, responseXML: xml } = request;
+      const code = /^\w{0,64}$/.exec(textIn(xml, "Code"))?.[0] ?? "";
+      if (status < 200 || status >= 300 || xml?.documentElement.nodeName === "Error") {
+        reject(new Refusal("bucket", status, code));
+        return;
+      }
+      resolve({ eTag: request.getResponseHeader("ETag") ?? "", textOf: (name) => textIn(xml, name), xml });
+    });
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    signal?.addEventListener("abort", abort);
+    moves();
+    request.send(body);
+  });
+}

@@ -1,0 +1,283 @@
+import { LAYOUT_METADATA, partBytesOf } from "../../../client/produce/layout";
+import { sha256 } from "./digest";
+import { Failure, Refusal } from "./errors";
+import { type Answer, ask, send } from "./http";
+import { type Entry, fingerprint, readEntry, removeEntry, writeEntry } from "./journal";
+import { inLane } from "./lanes";
+import { type Context, mayHaveWorked, readable } from "./put-object";
+import { retrying } from "./retry";
+import { EXPIRES_IN, LANES, PART_BYTES } from "./settings";
+import { FAILURE } from "./texts";
+
+interface Part {
+  readonly number: number;
+  readonly size: number;
+  readonly eTag: string;
+  readonly checksum: string;
+}
+
+const isGone = (error: unknown) =>
+  error instanceof Refusal && error.from === "bucket" && error.status === 404;
+const isThere = (error: unknown) => error instanceof Refusal && error.status === 412;
+
+const escapeXml = (text: string) => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/** A file that goes up in parts, several at once. It can be begun again, after a reload too: what is there stays. */
+export class Multipart {
+  #id: string | undefined;
+  #entry: Entry | undefined;
+  readonly #parts = new Map<number, Part>();
+  /** What S3 has of an earlier run, by number: it counts once it is seen to be what the file has. */
+  #present = new Map<number, Part>();
+
+  /** @returns the key */
+  async run(context: Context): Promise<string> {
+    const { file, name, signal } = context;
+    context.onWait("checking");
+    this.#id ??= await fingerprint(file, name);
+    signal.throwIfAborted();
+    return await navigator.locks.request(`tweedle:${this.#id}`, { ifAvailable: true }, async (lock) => {
+      // Another one would take what this one does to the upload for what S3 did.
+      if (!lock) throw new Failure(FAILURE.elsewhere, true);
+      return await this.#run(context);
+    });
+  }
+
+  /** Gives the upload up: S3 drops its parts. */
+  async giveUp(): Promise<void> {
+    const entry = this.#entry;
+    if (!entry) return;
+    this.#forget();
+    try {
+      await retrying(
+        async () => {
+          const signed = await ask("abortMultipartUpload", {
+            object_key: entry.key,
+            upload_id: entry.uploadId,
+          });
+          await send(signed);
+        },
+        { maxFailures: 3 },
+      );
+    } catch (error) {
+      // After a day S3 does it by itself.
+      if (!isGone(error)) console.warn(error);
+    }
+  }
+
+  async #run(context: Context): Promise<string> {
+    const { file, signal } = context;
+    const partBytes = partBytesOf(file.size, PART_BYTES);
+    if (!this.#entry && (await this.#resume(context)) === "done") return this.#end();
+    this.#entry ??= await this.#create(context, partBytes);
+    this.#note();
+    await this.#putParts(context, partBytes);
+    signal.throwIfAborted();
+    await this.#complete(context);
+    return this.#end();
+  }
+
+  /** Finds what an earlier page has begun. */
+  async #resume(context: Context): Promise<"done" | undefined> {
+    const entry = readEntry(this.#id ?? "");
+    if (!entry) return undefined;
+    try {
+      this.#present = await listParts(context, entry);
+      this.#entry = entry;
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      // Nobody else drops an upload before its day is over: it became an object.
+      if (entry.completing) {
+        this.#entry = entry;
+        return "done";
+      }
+      removeEntry(this.#id ?? "");
+    }
+    return undefined;
+  }
+
+  /** Begins an upload. The request itself is not broken off: S3 might keep what nobody knows the id of. */
+  async #create({ file, name, type, signal, onWait }: Context, partBytes: number): Promise<Entry> {
+    const fields = {
+      object_key: name,
+      content_type: type,
+      checksum_algorithm: "SHA256",
+      metadata: { [LAYOUT_METADATA]: String(partBytes) },
+      expires_in: EXPIRES_IN,
+    };
+    return await retrying(
+      async () => {
+        const signed = await ask("createMultipartUpload", fields, signal);
+        const uploadId = (await send(signed)).textOf("UploadId");
+        if (!uploadId) throw new Refusal("bucket", 502, "NoUploadId");
+        return { key: signed.object_key, uploadId, begunAt: Date.now(), completing: false };
+      },
+      { signal, onWait, check: readable(file) },
+    );
+  }
+
+  async #putParts(context: Context, partBytes: number): Promise<void> {
+    const { file } = context;
+    const count = Math.ceil(file.size / partBytes);
+    const under = new Map<number, number>();
+    const report = () => {
+      const done = [...this.#parts.values()].reduce((sum, { size }) => sum + size, 0);
+      context.onProgress([...under.values()].reduce((sum, bytes) => sum + bytes, done));
+    };
+    const stop = new AbortController();
+    const abort = () => stop.abort(context.signal.reason);
+    context.signal.addEventListener("abort", abort);
+    const inner = { ...context, signal: stop.signal };
+    let next = 1;
+    const work = async () => {
+      try {
+        while (next <= count && !stop.signal.aborted) {
+          const number = next++;
+          if (this.#parts.has(number)) continue;
+          const blob = file.slice((number - 1) * partBytes, number * partBytes);
+          const part = await inLane(() =>
+            this.#putPart(inner, number, blob, (bytes) => {
+              under.set(number, bytes);
+              report();
+            }),
+          );
+          under.delete(number);
+          this.#parts.set(number, part);
+          report();
+        }
+      } catch (error) {
+        stop.abort(error);
+        throw error;
+      }
+    };
+    try {
+      const results = await Promise.allSettled(Array.from({ length: Math.min(LANES, count) }, work));
+      context.signal.throwIfAborted();
+      if (results.some(({ status }) => status === "rejected")) throw stop.signal.reason;
+    } finally {
+      context.signal.removeEventListener("abort", abort);
+    }
+  }
+
+  async #putPart(
+    { file, signal, onWait }: Context,
+    number: number,
+    blob: Blob,
+    onProgress: (bytes: number) => void,
+  ): Promise<Part> {
+    signal.throwIfAborted();
+    const checksum = await sha256(blob);
+    const present = this.#present.get(number);
+    if (present?.checksum === checksum && present.size === blob.size) return present;
+    const { key, uploadId } = this.#entry as Entry;
+    const fields = {
+      object_key: key,
+      upload_id: uploadId,
+      part_numbers: [number],
+      content_length: blob.size,
+      checksum_sha256: checksum,
+      expires_in: EXPIRES_IN,
+    };
+    const attempt = async () => {
+      onProgress(0);
+      const { parts, ...signed } = await ask("uploadPart", fields, signal);
+      const { eTag } = await send(
+        { ...signed, url: parts?.[0]?.url ?? "" },
+        { body: blob, signal, onProgress },
+      );
+      if (!eTag) throw new Refusal("bucket", 502, "NoETag");
+      return { number, size: blob.size, eTag, checksum };
+    };
+    return await retrying(attempt, { signal, onWait, check: readable(file) });
+  }
+
+  /**
+   * Makes the parts one object, which announces it. Tried again after an answer that was lost, S3 says that the object
+   * is there, or that the upload is not: both mean that the first try did it.
+   */
+  async #complete({ file, signal, onWait }: Context): Promise<void> {
+    const { key, uploadId, completing } = this.#entry as Entry;
+    let ambiguous = completing;
+    this.#entry = { ...(this.#entry as Entry), completing: true };
+    this.#note();
+    onWait("finishing");
+    const fields = {
+      object_key: key,
+      upload_id: uploadId,
+      content_length: file.size,
+      if_none_match: "*",
+      expires_in: EXPIRES_IN,
+    };
+    const listed = [...this.#parts.values()]
+      .toSorted((a, b) => a.number - b.number)
+      .map(
+        ({ number, eTag, checksum }) =>
+          `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(eTag)}</ETag><ChecksumSHA256>${checksum}</ChecksumSHA256></Part>`,
+      );
+    const body = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${listed.join("")}</CompleteMultipartUpload>`;
+    const attempt = async () => {
+      const signed = await ask("completeMultipartUpload", fields, signal);
+      try {
+        const { xml } = await send(signed, { body });
+        if (xml?.documentElement.nodeName !== "CompleteMultipartUploadResult") {
+          throw new Refusal("bucket", 502, "NoResult");
+        }
+      } catch (error) {
+        if (ambiguous && (isGone(error) || isThere(error))) return;
+        ambiguous ||= mayHaveWorked(error);
+        throw error;
+      }
+    };
+    await retrying(attempt, { signal, onWait });
+  }
+
+  #note(): void {
+    if (this.#id && this.#entry) writeEntry(this.#id, this.#entry);
+  }
+
+  #forget(): void {
+    if (this.#id) removeEntry(this.#id);
+    this.#entry = undefined;
+    this.#parts.clear();
+    this.#present.clear();
+  }
+
+  #end(): string {
+    const { key } = this.#entry as Entry;
+    this.#forget();
+    return key;
+  }
+}
+
+/** The parts that S3 has, page by page. */
+async function listParts({ signal, onWait }: Context, { key, uploadId }: Entry): Promise<Map<number, Part>> {
+  const parts = new Map<number, Part>();
+  for (let marker = 0; ;) {
+    const fields = {
+      object_key: key,
+      upload_id: uploadId,
+      part_number_marker: marker,
+      expires_in: EXPIRES_IN,
+    };
+    const page = await retrying(async () => send(await ask("listParts", fields, signal), { signal }), {
+      signal,
+      onWait,
+    });
+    for (const part of partsIn(page)) parts.set(part.number, part);
+    const next = Number(page.textOf("NextPartNumberMarker"));
+    if (page.textOf("IsTruncated") !== "true" || !(next > marker)) return parts;
+    marker = next;
+  }
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html */
+const partsIn = ({ xml }: Answer): Part[] =>
+  Array.from(xml?.getElementsByTagName("Part") ?? [], (part) => {
+    const of = (name: string) => part.getElementsByTagName(name)[0]?.textContent ?? "";
+    return {
+      number: Number(of("PartNumber")),
+      size: Number(of("Size")),
+      eTag: of("ETag"),
+      checksum: of("ChecksumSHA256"),
+    };
+  });

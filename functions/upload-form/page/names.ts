@@ -1,0 +1,32 @@
+import { LIMITS } from "../../sign-url/limits";
+import { UNFIT } from "../../sign-url/names";
+
+/** What a key has before the name: input/<UUID>/. */
+const PREFIX_BYTES = 43;
+const bytes = (text: string) => new TextEncoder().encode(text).length;
+
+const cleanSegment = (segment: string) =>
+  Array.from(segment, (character) => (UNFIT.test(character) ? "_" : character))
+    .join("")
+    .replace(/^\.{1,2}$/, "_");
+
+/** The name of a payload for a file's path: what the API would refuse is replaced, and what is too long loses its middle. */
+export function cleanName(path: string): string {
+  const name = path
+    .normalize("NFC")
+    .split("/")
+    .filter((segment) => segment !== "")
+    .map(cleanSegment)
+    .join("/");
+  const most = LIMITS.keyBytes - PREFIX_BYTES;
+  if (bytes(name) <= most) return name || "_";
+  const characters = Array.from(name);
+  const end = characters.slice(-40).join("").split("/").at(-1) ?? "";
+  let start = "";
+  for (const character of characters) {
+    if (bytes(start + character + end) + 3 > most) break;
+    start += character;
+  }
+  // A cut may end in a slash.
+  return `${start.replace(/\/$/, "")}…${end}`;
+}
