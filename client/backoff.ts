@@ -1,7 +1,7 @@
 /* What the client and the upload form have in common of trying again. It runs in a browser, too. */
 
 export interface RetryOptions {
-  /** How often one request is tried. @default 8 */
+  /** How often one request is tried; four times as often where it is throttled. @default 8 */
   readonly maxAttempts?: number;
   /** The longest that the first retry waits, in milliseconds; it doubles with each. @default 100 */
   readonly baseDelayMs?: number;

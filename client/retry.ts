@@ -35,6 +35,10 @@ export function isTransient(error: unknown): boolean {
 export const mayHaveWorked = (error: unknown): boolean =>
   isNetworkError(error) || (error instanceof HttpError && error.status >= 500);
 
+/** Who sends much at once is told 429 again and again, and only has to wait: so many tries count as one. */
+const PATIENCE = 4;
+const isThrottled = (error: unknown) => error instanceof HttpError && error.status === 429;
+
 /**
  * Waits, unless somebody asks for an end.
  *
@@ -83,7 +87,8 @@ export async function retrying<T>(
 ): Promise<T> {
   const maxAttempts = retry.maxAttempts ?? DEFAULTS.maxAttempts;
   let failure: unknown;
-  for (let number = 1; number <= maxAttempts; number += 1) {
+  let number = 1;
+  for (let counted = 0; counted < maxAttempts; number += 1) {
     if (number > 1) await wait(Math.max(delayBefore(number - 1, retry), retryAfterMs(failure)), signal);
     throwIfAborted(signal);
     try {
@@ -92,9 +97,10 @@ export async function retrying<T>(
       throwIfAborted(signal);
       if (!isTransient(error)) throw error;
       failure = error;
+      counted += isThrottled(error) ? 1 / PATIENCE : 1;
     }
   }
-  const message = `${what} failed ${maxAttempts} times, at last with: ${(failure as Error).message}`;
+  const message = `${what} failed ${number - 1} times, at last with: ${(failure as Error).message}`;
   throw new TweedleError("Unavailable", message, { cause: failure });
 }
 

@@ -78,6 +78,14 @@ describe("trying", () => {
     expect(times).toBe(4);
   });
 
+  test("is more patient with a stage that takes no more at once", async () => {
+    const options = { retry: { ...retry, maxAttempts: 2 } };
+    expect(await retrying("It", failsWith(http(429), 7), options)).toBe(8);
+    await expect(retrying("It", failsWith(http(429), 8), options)).rejects.toMatchObject({
+      message: "It failed 8 times, at last with: no",
+    });
+  });
+
   test("is interrupted in its pause", async () => {
     const controller = new AbortController();
     const { signal } = controller;
