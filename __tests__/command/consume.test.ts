@@ -294,6 +294,16 @@ test("kill -9 leaves nothing under a visible name, and the next start removes wh
   expect(filesIn(partial)).toEqual(["other-1-now"]);
 });
 
+test("kill -9 after a command's effect, and before the message is deleted, brings it again under the same id", async () => {
+  const ids = join(folder, "ids");
+  const key = await produce("once.txt", "1");
+  const note = `echo $TWEEDLE_ID >> ${ids}`;
+  const first = tweedle(["consume", "--visibility-timeout", "1s", "--exec", `${note}; kill -9 $PPID`]);
+  expect((await first.ended).signal).toBe("SIGKILL");
+  expect((await tweedle(["consume", "--max", "1", "--exec", note]).ended).code).toBe(0);
+  expect(readFileSync(ids, "utf8").split("\n")).toEqual([key, key, ""]);
+});
+
 test("two processes may write to one folder", async () => {
   const out = newFolder();
   const first = tweedle(["consume", "--out", out, "--json"]);

@@ -1,12 +1,17 @@
 import { execFile } from "node:child_process";
-import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ACTIONS } from "../../functions/sign-url/actions";
 import { withReference } from "../../functions/sign-url/reference";
 import { buildCommand } from "../../client/build";
+import { App } from "cdktf";
 import { CREDENTIALS, type Chain, start } from "../../local/chain";
+import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
+import { type StageConfig, validateStage } from "../../stacks/stage";
 import { Consumer, synthesize, temporaryFolder } from "../local/tools";
+import { OPEN } from "../stacks/inspection-stack";
+import { SynthesizedStack } from "../stacks/tools";
 import { describeWith } from "../terraform/describe-with";
 
 const ROOT = join(__dirname, "../..");
@@ -116,6 +121,64 @@ test("the README says every error code that the signer and the gateway answer", 
   for (const code of codes.filter((name) => !/^Invalid[A-Z]\w+(Numbers|Key)$/.test(name))) {
     expect(readme).toContain(`\`${code}\``);
   }
+});
+
+/** The cells of the rows of the table that comes first after a heading, without its head. */
+function tableAfter(heading: string): string[][] {
+  const [, rows = ""] = new RegExp(`\n${heading}\n.*?\n(\\|.*?)\n\n`, "s").exec(readme) ?? [];
+  const lines = rows.split("\n").slice(2);
+  expect(lines.length).toBeGreaterThan(5);
+  return lines.map((line) => line.split(" | ").map((cell) => cell.replace(/^\| | \|$/g, "")));
+}
+
+const codeIn = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code);
+
+describe("the README's tables of a stage", () => {
+  const outdir = temporaryFolder();
+  const app = new App({ outdir });
+  new ProducerConsumerStack(app, "events", { ...OPEN, eventBridge: true });
+  app.synth();
+  const stack = new SynthesizedStack(outdir, "events");
+  /** By its name without the stage's prefix; of all functions the same. */
+  const alarms = new Set(
+    stack.ofType("aws_cloudwatch_metric_alarm").map(({ attributes }) =>
+      String(attributes["alarm_name"])
+        .replace("tweedle-open-alarm-", "")
+        .replace(/^\w+-(errors|throttles)$/, "<function>-$1"),
+    ),
+  );
+
+  test("say every alarm, and what sets it off", () => {
+    const rows = tableAfter("### See what happens").map(([names = ""]) => codeIn(names));
+    expect(new Set(rows.flat())).toEqual(alarms);
+  });
+
+  test("name of what can go wrong only alarms and tests that there are, and every alarm", () => {
+    const rows = tableAfter("### What can go wrong");
+    for (const row of rows) expect([row[0], row.length]).toEqual([row[0], 4]);
+    const told = rows.flatMap(([, , tells = ""]) => codeIn(tells));
+    const named = told.filter((code) => /^(<function>-\w+|[a-z0-9]+(-[a-z0-9]+)+)$/.test(code));
+    expect(new Set(named)).toEqual(alarms);
+    const tests = rows.flatMap(([, , , shown = ""]) => codeIn(shown));
+    expect(tests.length).toBeGreaterThan(20);
+    expect(tests.filter((path) => !existsSync(join(ROOT, "__tests__", path)))).toEqual([]);
+  });
+
+  test("say what each property of a stage does", () => {
+    const propertiesOf = (): string => {
+      try {
+        validateStage({ ...OPEN, nonsense: true } as StageConfig);
+      } catch (error) {
+        return (error as Error).message.split("There are: ")[1] ?? "";
+      }
+      return "";
+    };
+    const properties = propertiesOf().replace(/\.$/, "").split(", ");
+    expect(properties.length).toBeGreaterThan(20);
+    const [, section = ""] = /\n### Switches\n(.*?)\n### /s.exec(readme) ?? [];
+    const named = codeIn(section).map((code) => code.split(":")[0]);
+    expect(properties.filter((property) => !named.includes(property))).toEqual([]);
+  });
 });
 
 test("help and the README name commands that there are, and help names them all", () => {

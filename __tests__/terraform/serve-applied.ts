@@ -11,7 +11,8 @@ import { FAKE_KEYS, type Moto } from "./moto";
 export interface State {
   readonly resources: readonly {
     readonly type: string;
-    readonly instances: readonly [{ readonly attributes: object }];
+    /** "tainted" is one that has to be made anew. */
+    readonly instances: readonly [{ readonly attributes: object; readonly status?: string }];
   }[];
 }
 
