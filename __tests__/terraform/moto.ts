@@ -9,6 +9,8 @@ interface ServiceRequest {
   readonly path?: string;
   /** The operation, of a service that is asked in JSON: AmazonSQS.ListQueues. */
   readonly target?: string;
+  /** Its input. @default nothing */
+  readonly body?: object;
   /** The operation and its input, of a service that is asked by a form: Action=ListRoles. */
   readonly form?: string;
 }
@@ -41,8 +43,11 @@ export interface Moto {
 export async function startMoto(command: string, accountId: string, region: string): Promise<Moto> {
   const url = await startServer(command, accountId);
 
-  async function ask(service: string, { path = "/", target, form }: ServiceRequest): Promise<string> {
-    const body = target === undefined ? form : "{}";
+  async function ask(
+    service: string,
+    { path = "/", target, body: input = {}, form }: ServiceRequest,
+  ): Promise<string> {
+    const body = target === undefined ? form : JSON.stringify(input);
     const response = await fetch(url + path, {
       method: body === undefined ? "GET" : "POST",
       headers: {

@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readNames } from "./names";
+import { constructPaths } from "./paths";
+import { readRendering, labelOf } from "./rendering";
+import { type PlannedReview, reviewOf } from "./review";
+import { type TerraformOptions, terraform } from "./terraform";
+
+export interface PlanOptions extends TerraformOptions {
+  readonly stage: string;
+  /** Whether to lock the state meanwhile, which needs the right to write beside it. */
+  readonly lock: boolean;
+  /**
+   * The same stack as it was synthesized before: it knows the constructs of what is no longer in the code.
+   * @default none
+   */
+  readonly baseFolder?: string | undefined;
+}
+
+/** How long to wait for another who holds the state's lock. */
+const LOCK_TIMEOUT = "5m";
+
+/**
+ * Plans a stack and reviews the plan.
+ *
+ * @param use is given the plan's file, which holds secrets and is deleted once this resolves
+ * @throws PlanError
+ */
+export async function withPlan<T>(
+  options: PlanOptions,
+  use: (review: PlannedReview, planFile: string) => Promise<T>,
+): Promise<T> {
+  // mkdtemp makes a folder that nobody else may read.
+  const temporary = mkdtempSync(join(tmpdir(), "tweedle-plan-"));
+  const planFile = join(temporary, "plan");
+  try {
+    await terraform(["init", "-input=false", "-no-color"], options);
+    const lock = options.lock ? `-lock-timeout=${LOCK_TIMEOUT}` : "-lock=false";
+    const args = ["plan", "-input=false", "-no-color", "-detailed-exitcode", lock, `-out=${planFile}`];
+    // It prints what `terraform show` would, and what is sensitive is masked.
+    const { stdout } = await terraform(args, options, [0, 2]);
+    const names = readNames((await terraform(["show", "-json", planFile], options)).stdout);
+    const rendering = readRendering(stdout, names.changes.map(labelOf));
+    const base = options.baseFolder === undefined ? [] : constructPaths(options.baseFolder);
+    const paths = new Map([...base, ...constructPaths(options.folder)]);
+    return await use(reviewOf(options.stage, names, rendering, paths), planFile);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+/** Plans a stack: what it would do. */
+export const makeReview = (options: PlanOptions): Promise<PlannedReview> =>
+  withPlan(options, (review) => Promise.resolve(review));
