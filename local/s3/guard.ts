@@ -1,5 +1,6 @@
 import { Readable, finished } from "node:stream";
 import type S3rver from "@20minutes/s3rver";
+import corsMiddleware from "@20minutes/s3rver/lib/middleware/cors";
 import S3Error from "@20minutes/s3rver/lib/models/error";
 import { parseSigningDate } from "../api-gateway/signature";
 import { type AccessRequest, GLOBAL_CONDITION_KEYS, type Principal, globalContext, isAllowed } from "../iam";
@@ -43,12 +44,16 @@ export function guard(
   { buckets, accountId, principals }: GuardOptions,
   store: ObjectStore,
 ): S3rver.Middleware {
+  const cors = corsMiddleware();
   return async (context, next) => {
     const [bucketName, key] = bucketAndKey(context.path);
     const bucket = buckets.find(({ name }) => name === bucketName);
     if (bucketName && !bucket) throw new S3Error("NoSuchBucket", "The specified bucket does not exist");
     // A browser's preflight has no signature; s3rver answers it by the bucket's CORS rules.
     if (context.method === "OPTIONS") return await next();
+    // A page may read that it is refused, too: s3rver would say whose page it is only to who comes past here.
+    if (bucket)
+      await cors(Object.assign(context, { params: { bucket: bucketName } }), () => Promise.resolve());
     if (Object.values(context.query).some((value) => typeof value !== "string")) {
       throw new S3Error("InvalidArgument", "A query parameter may be given once.");
     }

@@ -48,6 +48,12 @@ declare module "@20minutes/s3rver/lib/models/account" {
   export = AWSAccount;
 }
 
+declare module "@20minutes/s3rver/lib/middleware/cors" {
+  import type S3rver from "@20minutes/s3rver";
+  const corsMiddleware: () => S3rver.Middleware;
+  export = corsMiddleware;
+}
+
 declare module "@20minutes/s3rver/lib/models/error" {
   class S3Error extends Error {
     constructor(code: string, message: string, detail?: Record<string, unknown>);

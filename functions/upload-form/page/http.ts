@@ -1,6 +1,7 @@
 import { on } from "./dom";
 import { NoAnswer, Refusal } from "./errors";
 import { API } from "./settings";
+import { textIn } from "./xml";
 
 /** What the API answers to who asks for a URL. */
 export interface Signed {
@@ -69,9 +70,8 @@ const STALL_MS = 60_000;
 
 export interface Answer {
   readonly eTag: string;
-  /** The text of the first element of this name; empty where there is none. */
-  readonly textOf: (name: string) => string;
-  readonly xml: Document | null;
+  /** S3's XML. */
+  readonly xml: string;
 }
 
 export interface SendOptions {
@@ -80,8 +80,6 @@ export interface SendOptions {
   /** Told how many bytes have gone. */
   readonly onProgress?: (bytes: number) => void;
 }
-
-const textIn = (xml: Document | null, name: string) => xml?.getElementsByTagName(name)[0]?.textContent ?? "";
 
 /**
  * Uses a URL. By XMLHttpRequest, since fetch does not say how much has gone.
@@ -114,9 +112,6 @@ export function send(
       reject(new NoAnswer(method));
     };
     request.open(method, url);
-    request.responseType = "document";
-    // Whatever a server calls its answer, it is read as XML, and nothing else is done with it.
-    request.overrideMimeType("application/xml");
     for (const [name, value] of Object.entries(headers)) {
       // A browser says the length by itself.
       if (name !== "content-length") request.setRequestHeader(name, value);
@@ -129,13 +124,13 @@ export function send(
     on(request, "error", lost);
     on(request, "load", () => {
       over();
-      const { status, responseXML: xml } = request;
+      const { status, responseText: xml } = request;
       const code = /^\w{0,64}$/.exec(textIn(xml, "Code"))?.[0] ?? "";
-      if (status < 200 || status >= 300 || xml?.documentElement.nodeName === "Error") {
+      if (status < 200 || status >= 300 || xml.includes("<Error>")) {
         reject(new Refusal("bucket", status, code));
         return;
       }
-      resolve({ eTag: request.getResponseHeader("ETag") ?? "", textOf: (name) => textIn(xml, name), xml });
+      resolve({ eTag: request.getResponseHeader("ETag") ?? "", xml });
     });
     if (signal?.aborted) {
       reject(signal.reason);

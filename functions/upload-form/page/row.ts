@@ -27,7 +27,7 @@ export class Row {
     onRemove: (row: Row) => void,
   ) {
     const { content } = element("row") as HTMLTemplateElement;
-    this.root = within(content, "row").cloneNode(true) as HTMLElement;
+    this.root = document.importNode(within(content, "row"), true);
     const { name, item } = upload;
     const slash = name.lastIndexOf("/") + 1;
     setText(within(this.root, "folder"), name.slice(0, slash));
