@@ -91,9 +91,10 @@ export class ProducerConsumerStack extends UploadFormStack {
     return { sendMessage: sender };
   }
 
-  /** A redriven message is new and lives as long again, so both queues' retentions add up. */
+  /** A redriven message is new and lives as long again, so both queues' retentions add up, and what comes before them. */
   private refuseShortRetention(): void {
-    const messageDays = (this.queue.messageRetentionSeconds + this.queue.deadLetterRetentionSeconds) / 86_400;
+    const { announcementSeconds, messageRetentionSeconds, deadLetterRetentionSeconds } = this.queue;
+    const messageDays = (announcementSeconds + messageRetentionSeconds + deadLetterRetentionSeconds) / 86_400;
     if (this.payloadExpirationDays <= messageDays) {
       throw new ConfigurationError(
         `Stage "${this.config.stage}": payloadExpirationDays must be over ${messageDays}, not ` +

@@ -32,8 +32,11 @@ const SWITCHED: StageConfig = {
   alarmTopic: true,
   alarmEmail: "alice@example.com",
 };
+/** And one with what cannot be on together with that. */
+const { producerAuthorization: _, ...WITHOUT_SIGNATURES } = SWITCHED;
+const KEYED: StageConfig = { ...WITHOUT_SIGNATURES, stage: "keyed", producerApiKeys: ["shop", "mail"] };
 const switched = new App({ outdir: join(outdir, "switched") });
-new ProducerConsumerStack(switched, "switched", SWITCHED);
+for (const config of [SWITCHED, KEYED]) new ProducerConsumerStack(switched, config.stage, config);
 switched.synth();
 
 const github = { repository: "alice/shop", ownerId: "123456", repositoryId: "456789" };
@@ -56,7 +59,7 @@ const BOOTSTRAP_DEPLOYMENT = readDeployment(bootstrap.outdir, {
   open: false,
 });
 
-/** All that is deployed, an extension of a stage, and one that is switched as far as it goes. A further app's stacks are a line here. */
+/** All that is deployed, an extension of a stage, and two that are switched as far as it goes. A further app's stacks are a line here. */
 const DEPLOYMENTS: readonly Deployment[] = [
   ...STAGE_DEPLOYMENTS,
   BOOTSTRAP_DEPLOYMENT,
@@ -66,12 +69,9 @@ const DEPLOYMENTS: readonly Deployment[] = [
     throwAway: false,
     open: false,
   }),
-  readDeployment(switched.outdir, {
-    name: "switched",
-    accountId: SWITCHED.accountId,
-    throwAway: false,
-    open: false,
-  }),
+  ...[SWITCHED, KEYED].map(({ stage, accountId }) =>
+    readDeployment(switched.outdir, { name: stage, accountId, throwAway: false, open: false }),
+  ),
 ];
 
 it("Every rule has a name of its own, a sentence, and says where it comes from", () => {

@@ -1399,18 +1399,38 @@ const LOGS: readonly Rule[] = [
 const RETENTION: readonly Rule[] = [
   {
     id: "payload-outlives-message",
-    says: "A payload, and a version of it, outlives every message that can name it, in the queue and redriven",
-    from: [`${SQS_GUIDE}/sqs-dead-letter-queues.html`],
+    says: "A payload, and a version of it, outlives every message that can name it, announced late, in the queue and redriven",
+    from: [
+      `${SQS_GUIDE}/sqs-dead-letter-queues.html`,
+      "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html",
+    ],
     of: contentBuckets,
     holds: (bucket, deployment) => {
       const messages = [...workQueues(deployment), ...deadLetterQueues(deployment)].reduce(
         (seconds, queue) => seconds + retentionOf(queue),
         0,
       );
+      // A rule that says nothing tries for a day.
+      const retries = deployment.stack.ofType("aws_cloudwatch_event_target").map(({ attributes }) => {
+        const policy = attributes["retry_policy"] as { maximum_event_age_in_seconds?: number } | undefined;
+        return policy?.maximum_event_age_in_seconds ?? DAY;
+      });
       const { days = 0, noncurrentDays = 0 } = lifecycleOf(deployment.stack, bucket);
-      return Math.min(days, noncurrentDays) * DAY > messages;
+      return Math.min(days, noncurrentDays) * DAY > messages + Math.max(0, ...retries);
     },
     examples: [
+      {
+        ...mistake(
+          "a day too few where EventBridge may take one",
+          "content/lifecycle",
+          (attributes) => ({
+            ...attributes,
+            rule: JSON.parse(JSON.stringify(attributes["rule"]).replace('"days":30', '"days":29')),
+          }),
+          ["content/bucket"],
+        ),
+        of: "switched",
+      },
       mistake(
         "four weeks, as long as a message that is redriven on its last day",
         "content/lifecycle",

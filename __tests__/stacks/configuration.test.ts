@@ -245,6 +245,12 @@ it("A payload that a message may outlive is refused: 28 days are too short, 29 a
   expect(() => stackOf({ ...FIT, payloadExpirationDays: 29 })).not.toThrow();
 });
 
+it("Where EventBridge announces, which may take a day, 29 days are too short, and 30 are not", () => {
+  const announced = { ...FIT, eventBridge: true };
+  expect(() => stackOf({ ...announced, payloadExpirationDays: 29 })).toThrow("must be over 29, not 29");
+  expect(() => stackOf({ ...announced, payloadExpirationDays: 30 })).not.toThrow();
+});
+
 it("An app with a mistake in its configuration says it in one line on stderr, and exits with 1", async () => {
   const app = `
     const { App } = require("cdktf");

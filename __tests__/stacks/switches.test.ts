@@ -424,6 +424,7 @@ describe("eventBridge", () => {
       arn: QUEUE,
       // What it cannot announce for a day would be gone.
       dead_letter_config: { arn: `${QUEUE}-dead-letter` },
+      retry_policy: { maximum_event_age_in_seconds: 86_400, maximum_retry_attempts: 185 },
     });
   });
 

@@ -26,7 +26,10 @@ const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: re
   aws_s3_bucket_logging: { honoured: [], atAws: ["bucket", "target_bucket", "target_prefix"] },
   aws_s3_bucket_notification: { honoured: ["bucket", "queue", "eventbridge"], atAws: [] },
   aws_cloudwatch_event_rule: { honoured: ["name", "event_pattern"], atAws: ["description"] },
-  aws_cloudwatch_event_target: { honoured: ["rule", "target_id", "arn", "dead_letter_config"], atAws: [] },
+  aws_cloudwatch_event_target: {
+    honoured: ["rule", "target_id", "arn", "dead_letter_config"],
+    atAws: ["retry_policy"],
+  },
   aws_cloudtrail: {
     honoured: [],
     atAws: [

@@ -107,6 +107,7 @@ function alarmsOfFunction({ node, functionName }: BundledFunction): Alarm[] {
 /** The alarms of a stage. Where a metric says nothing, nothing happened. */
 export class Alarms extends Construct {
   readonly #props: AlarmsProps;
+  readonly #watched = new Set<BundledFunction>();
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
@@ -115,14 +116,19 @@ export class Alarms extends Construct {
     // At synth, when all functions are there: those of a stack that extends this one, too.
     Aspects.of(this.node.scope as Construct).add({
       visit: (node) => {
-        if (node instanceof BundledFunction) for (const alarm of alarmsOfFunction(node)) this.#add(alarm);
+        if (node instanceof BundledFunction) this.#watch(node);
       },
     });
   }
 
-  #add({ id, description, metric: { dimensions, ...metric }, statistic, over = 0 }: Alarm): void {
+  #watch(watched: BundledFunction): void {
     // An app may be synthesized twice.
-    if (this.node.tryFindChild(id)) return;
+    if (this.#watched.has(watched)) return;
+    this.#watched.add(watched);
+    for (const alarm of alarmsOfFunction(watched)) this.#add(alarm);
+  }
+
+  #add({ id, description, metric: { dimensions, ...metric }, statistic, over = 0 }: Alarm): void {
     const { namePrefix, topic } = this.#props;
     const actions = topic ? [topic.topic.arn] : undefined;
     new CloudwatchMetricAlarm(this, id, {

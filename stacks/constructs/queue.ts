@@ -14,6 +14,9 @@ import type { PrivateBucket } from "./private-bucket";
 
 const DAYS = 86_400;
 
+/** EventBridge's longest, and its default: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html */
+const MAX_EVENT_AGE = DAYS;
+
 export interface QueueProps {
   readonly queueName: string;
   readonly place: Place;
@@ -53,6 +56,8 @@ export class Queue extends Construct {
   readonly visibilityTimeoutSeconds: number;
   readonly messageRetentionSeconds: number;
   readonly deadLetterRetentionSeconds: number;
+  /** How long a payload may wait to be announced, in seconds: EventBridge tries for so long, S3 does not say. */
+  readonly announcementSeconds: number;
   readonly #key: EncryptionKey | undefined;
 
   constructor(scope: Construct, id: string, props: QueueProps) {
@@ -60,6 +65,7 @@ export class Queue extends Construct {
     const { queueName, place, key, maxReceiveCount = 5 } = props;
     this.#key = key;
     this.eventRuleName = props.eventRuleName;
+    this.announcementSeconds = props.eventRuleName === undefined ? 0 : MAX_EVENT_AGE;
     this.visibilityTimeoutSeconds = props.visibilityTimeoutSeconds ?? VISIBILITY_TIMEOUT_SECONDS;
     this.messageRetentionSeconds = props.messageRetentionSeconds ?? 14 * DAYS;
     this.deadLetterRetentionSeconds = props.deadLetterRetentionSeconds ?? 14 * DAYS;
@@ -135,6 +141,7 @@ export class Queue extends Construct {
       targetId: "queue",
       arn: this.arn,
       deadLetterConfig: { arn: this.deadLetterArn },
+      retryPolicy: { maximumEventAgeInSeconds: MAX_EVENT_AGE, maximumRetryAttempts: 185 },
       dependsOn: [this.queue],
     });
     new S3BucketNotification(this, "notification", {
