@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type IncomingMessage, request as send } from "node:http";
 import { CREDENTIALS, type Chain, start } from "../../local/chain";
 import { startGateway } from "../../local/api-gateway/gateway";
 import { signedHeaders } from "../../functions/send-message/signed-headers";
@@ -179,6 +181,28 @@ describe("a gateway of its own", () => {
       statuses.push((await fetch(gateway.url, { method: "POST" })).status);
     }
     expect(statuses).toEqual([200, 200, 200, 429, 429]);
+    await gateway.stop();
+  });
+
+  test("holds 64 MB of bodies that have not come whole, and tells further large ones to come back, but no small one", async () => {
+    const gateway = await startGateway(options(() => Promise.resolve({ statusCode: 200 })));
+    const most = Buffer.alloc(9 * 1024 ** 2);
+    const large = Array.from({ length: 8 }, () => {
+      const headers = { "content-length": most.length + 1 };
+      const asked = send(gateway.url, { method: "POST", headers });
+      const status = once(asked, "response").then(
+        ([answer]) => (answer as IncomingMessage).resume().statusCode,
+      );
+      asked.write(most);
+      return { asked, status };
+    });
+    const statuses = large.map(({ status }) => status);
+    expect(await Promise.race(statuses)).toBe(429);
+    expect((await fetch(gateway.url, { method: "POST", body: "{}" })).status).toBe(200);
+    for (const { asked } of large) asked.end("x");
+    const all = await Promise.all(statuses);
+    expect(new Set(all)).toEqual(new Set([200, 429]));
+    expect(all.filter((status) => status === 200).length).toBeGreaterThan(4);
     await gateway.stop();
   });
 

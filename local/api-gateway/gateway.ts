@@ -48,6 +48,13 @@ export interface Gateway {
 const MAX_BODY = 10 * 1024 * 1024;
 
 /**
+ * What the bodies that are being read may have together until those over {@link LARGE} are told to come back, in bytes:
+ * a flood of them would fill the machine, and no function takes them.
+ */
+const MAX_BODIES = 64 * 1024 * 1024;
+const LARGE = 1024 * 1024;
+
+/**
  * A REST API of API Gateway as a server on this machine: it reads the API's own definition, and turns requests into
  * proxy events for its functions.
  *
@@ -57,9 +64,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   assertSupported(options);
   const take = throttle(options.throttling);
   const takeOfKey = throttle(options.usagePlan?.throttling ?? options.throttling);
+  const bodies = { bytes: 0 };
   const server = await listen(
     (request, response) => {
-      void respond(options, { take, takeOfKey }, request, response);
+      void respond(options, { take, takeOfKey, bodies }, request, response);
     },
     options.port,
     "the API",
@@ -95,6 +103,12 @@ type Throttle = (name: string) => boolean;
 interface Throttles {
   readonly take: Throttle;
   readonly takeOfKey: Throttle;
+  readonly bodies: Bodies;
+}
+
+/** What is held of bodies that have not come whole. */
+interface Bodies {
+  bytes: number;
 }
 
 function throttle({ rateLimit, burstLimit }: Throttling): Throttle {
@@ -133,7 +147,7 @@ async function respond(
 
 async function handle(
   options: GatewayOptions,
-  { take, takeOfKey }: Throttles,
+  { take, takeOfKey, bodies }: Throttles,
   request: IncomingMessage,
   requestId: string,
 ): Promise<Answer> {
@@ -158,7 +172,7 @@ async function handle(
     throw new GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token");
   }
   if (!take(`${request.method} ${resource}`)) throw new GatewayError("THROTTLED", 429, "Too Many Requests");
-  const body = await readBody(request);
+  const body = await readBody(request, bodies);
   for (const scheme of operation.security ?? []) {
     if ("api_key" in scheme) checkApiKey(options, takeOfKey, request);
     else authorize(options, request, url, body, path);
@@ -174,15 +188,23 @@ function parseTarget(target: string): URL {
   return url as URL;
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
+async function readBody(request: IncomingMessage, bodies: Bodies): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MAX_BODY) throw new GatewayError("REQUEST_TOO_LARGE", 413, "Request Too Long");
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      bodies.bytes += chunk.length;
+      if (length > MAX_BODY) throw new GatewayError("REQUEST_TOO_LARGE", 413, "Request Too Long");
+      if (length > LARGE && bodies.bytes > MAX_BODIES) {
+        throw new GatewayError("THROTTLED", 429, "Too Many Requests");
+      }
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    bodies.bytes -= length;
   }
-  return Buffer.concat(chunks);
 }
 
 /** https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html */
