@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { STAGES } from "../main";
-import { stackName } from "../stacks/stage";
+import { type StageConfig, stackName } from "../stacks/stage";
 import { runCommand } from "./command";
 import { GONE, reviewFile } from "./read-review";
 import type { SameReview } from "./review";
@@ -31,10 +31,35 @@ export function goneStacks(base: string, head: string): string[] {
   return stacks(base).filter((stack) => !stacks(head).includes(stack));
 }
 
+export interface Synthesized {
+  /** Where the base was synthesized to; where it could not be, nothing is there. */
+  readonly base: string;
+  /** Where the pull request was synthesized to. */
+  readonly head: string;
+  /** Where reviews are left. */
+  readonly reviews: string;
+}
+
 /**
  * Compares what two commits are synthesized to. Leaves a review of each stage that stays as it is, and the names of
- * stacks that are gone; prints the stages that are to be planned.
+ * stacks that are gone.
+ *
+ * @returns the stages that are to be planned
  */
+export function changedStages(
+  stages: readonly StageConfig[],
+  { base, head, reviews }: Synthesized,
+): StageConfig[] {
+  const same = stages.filter(({ stage }) => isSame(base, head, stage));
+  mkdirSync(reviews, { recursive: true });
+  for (const { stage } of same) {
+    const review: SameReview = { status: "same", stage };
+    writeFileSync(reviewFile(reviews, stage), JSON.stringify(review));
+  }
+  writeFileSync(join(reviews, GONE), JSON.stringify(goneStacks(base, head)));
+  return stages.filter((config) => !same.includes(config));
+}
+
 function main(): void {
   const { values } = parseArgs({
     options: { base: { type: "string" }, head: { type: "string" }, reviews: { type: "string" } },
@@ -43,15 +68,7 @@ function main(): void {
   if (base === undefined || head === undefined || reviews === undefined) {
     throw new PlanError("Usage: plan/changed.ts --base DIR --head DIR --reviews DIR");
   }
-  const ready = readyStages(STAGES);
-  const same = ready.filter(({ stage }) => isSame(base, head, stage));
-  mkdirSync(reviews, { recursive: true });
-  for (const { stage } of same) {
-    const review: SameReview = { status: "same", stage };
-    writeFileSync(reviewFile(reviews, stage), JSON.stringify(review));
-  }
-  writeFileSync(join(reviews, GONE), JSON.stringify(goneStacks(base, head)));
-  console.log(matrixOf(ready.filter((config) => !same.includes(config))));
+  console.log(matrixOf(changedStages(readyStages(STAGES), { base, head, reviews })));
 }
 
 if (require.main === module) void runCommand(main);

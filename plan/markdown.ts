@@ -2,8 +2,8 @@ import { ACTIONS, ACTION_NAMES } from "./actions";
 import { code, fenceFor, fenced } from "./escape";
 import { PAGE_BYTES, type Part, paginate } from "./pages";
 import { labelOf } from "./rendering";
-import { type Change, type PlannedReview, type Review, countsOf, digestOf, lossOf } from "./review";
-import { detailsOf, driftDetails, shorten, summaryOf } from "./words";
+import { type Change, type PlannedReview, type Review, countsOf, digestOf, isEmpty, lossOf } from "./review";
+import { detailsOf, driftDetails, shorten } from "./words";
 
 /** What a review is of, and where the rest of it is. */
 export interface About {
@@ -42,20 +42,21 @@ const lines = (...texts: string[]): Part[] => texts.map((line) => ({ line }));
 
 function head(reviews: readonly Review[], { title, commit, url, warnings = [] }: About): Part[] {
   const of = commit === undefined ? "" : ` of ${code(commit.slice(0, 10))}`;
-  const columns = ACTION_NAMES.filter((action) =>
-    reviews.some((review) => review.status === "planned" && countsOf(review)[action] > 0),
-  );
+  const planned = reviews.filter((review) => review.status === "planned");
+  const columns = ACTION_NAMES.filter((action) => planned.some((review) => countsOf(review)[action] > 0));
+  const drifted = planned.some(({ drift }) => drift.length > 0) ? ["changed outside"] : [];
   const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const table = [
-    row(["stage", ...columns.map((action) => ACTIONS[action].says), "in all"]),
-    row(["---", ...columns.map(() => "---:"), "---"]),
+    row(["stage", ...columns.map((action) => ACTIONS[action].says), ...drifted, "plan"]),
+    row(["---", ...[...columns, ...drifted].map(() => "---:"), "---"]),
     ...reviews.map((review) => {
       const counts = review.status === "planned" ? countsOf(review) : undefined;
       const cells = columns.map((action) => {
         const count = counts?.[action] ?? 0;
         return count === 0 ? "" : ACTIONS[action].grave ? `**${count}**` : String(count);
       });
-      return row([review.stage, ...cells, verdict(review)]);
+      const outside = review.status === "planned" && review.drift.length > 0 ? review.drift.length : "";
+      return row([review.stage, ...cells, ...drifted.map(() => String(outside)), verdict(review)]);
     }),
   ];
   const failures = reviews.flatMap((review) =>
@@ -70,7 +71,7 @@ function head(reviews: readonly Review[], { title, commit, url, warnings = [] }:
 function verdict(review: Review): string {
   if (review.status === "failed") return "failed";
   if (review.status === "same") return "no infrastructure change";
-  return `${summaryOf(review)} (\`${digestOf(review).slice(0, 12)}\`)`;
+  return isEmpty(review) ? "nothing to do" : `\`${digestOf(review).slice(0, 12)}\``;
 }
 
 /** https://docs.github.com/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax#alerts */

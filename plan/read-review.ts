@@ -103,9 +103,13 @@ export const GONE = "gone.json";
 export function readGone(folder: string): string[] {
   const path = join(folder, GONE);
   if (!existsSync(path)) return [];
-  const value: unknown = JSON.parse(readFileSync(path, "utf8"));
-  if (!names(value)) throw new PlanError(`${path} must be a list of stacks.`);
-  return value as string[];
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    if (names(value)) return value as string[];
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new PlanError(`${path} must be a list of stacks.`);
 }
 
 /** What a stage is called, as main.ts allows it. */

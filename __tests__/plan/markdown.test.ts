@@ -47,10 +47,10 @@ test("the gravest stands first: what is lost, then what is destroyed and replace
   expect(further).toEqual([]);
   const order = [
     "## Terraform plan of `0123456789`",
-    "| stage | to destroy | to replace | to update | in all |",
-    "| dev | **1** | **1** | 1 | 1 to destroy, 1 to replace, 1 to update; 1 changed outside of Terraform (`",
-    "| test |  |  |  | no infrastructure change |",
-    "| prod |  |  |  | failed |",
+    "| stage | to destroy | to replace | to update | changed outside | plan |",
+    "| dev | **1** | **1** | 1 | 1 | `",
+    "| test |  |  |  |  | no infrastructure change |",
+    "| prod |  |  |  |  | failed |",
     "**prod could not be planned.** `AWS refuses the credentials.`",
     "**Data is lost in dev**: `aws_kms_key.k` is destroyed, and nothing that it encrypted can be read again.",
     "### dev",

@@ -3,9 +3,9 @@ import { dirname, join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { stripVTControlCharacters } from "node:util";
 import { STAGES } from "../../main";
-import { goneStacks, isSame } from "../../plan/changed";
+import { changedStages, goneStacks, isSame } from "../../plan/changed";
 import { differences } from "../../plan/compare";
-import { readReview } from "../../plan/read-review";
+import { readGone, readReview, readReviews } from "../../plan/read-review";
 import { type Review, digestOf, lossOf, reviewOf } from "../../plan/review";
 import { matrixOf, outputsOf, readyStages } from "../../plan/stages";
 import { toTerminal, wantsColour } from "../../plan/terminal";
@@ -280,6 +280,27 @@ describe("What two commits are synthesized to", () => {
     write("base", "producer-consumer-old/cdk.tf.json", "{}");
     expect(goneStacks(base, head)).toEqual(["producer-consumer-old"]);
     expect(goneStacks(join(folder, "none"), head)).toEqual([]);
+  });
+});
+
+describe("The stages of a pull request", () => {
+  test("are planned where they change; the others have a review that says so, and what is gone is named", () => {
+    const [base, head, reviews] = ["b", "h", "r"].map((name) => join(folder, "changed", name)) as [
+      string,
+      string,
+      string,
+    ];
+    const write = (out: string, stack: string, text: string) => {
+      mkdirSync(join(out, "stacks", stack), { recursive: true });
+      writeFileSync(join(out, "stacks", stack, "cdk.tf.json"), text);
+    };
+    for (const stack of ["dev", "test", "old"]) write(base, `producer-consumer-${stack}`, "{}");
+    for (const stack of ["dev", "prod"]) write(head, `producer-consumer-${stack}`, "{}");
+    write(head, "producer-consumer-test", '{"output": {}}');
+    const changed = changedStages(STAGES, { base, head, reviews });
+    expect(changed.map(({ stage }) => stage)).toEqual(["test", "prod"]);
+    expect(readReviews(reviews, ["dev"])).toEqual([{ status: "same", stage: "dev" }]);
+    expect(readGone(reviews)).toEqual(["producer-consumer-old"]);
   });
 });
 
