@@ -11,7 +11,7 @@ import { readReview } from "./read-review";
 import { digestOf, isEmpty } from "./review";
 import { stackFolder } from "./synth";
 import { toTerminal } from "./terminal";
-import { PlanError, binaryOf } from "./terraform";
+import { PlanError, binaryOf, passSignals } from "./terraform";
 
 const ROOT = join(__dirname, "..");
 
@@ -75,6 +75,7 @@ async function cdktfDeploy(
     },
     stdio: ["ignore", "inherit", "inherit"],
   });
+  passSignals(child);
   const [code] = (await once(child, "close")) as [number | null];
   if (code !== 0)
     throw new PlanError(`cdktf deploy ended with ${code}: run it again, it goes on where it stopped.`);

@@ -34,7 +34,7 @@ export async function reportDrift(
   { commit, url }: { readonly commit: string; readonly url: string },
 ): Promise<string> {
   const { stage } = review;
-  const issues = await github.list<Issue>(`/issues?state=open&creator=${encodeURIComponent(AUTHOR)}`);
+  const issues = await github.list<Issue>("/issues?state=open");
   const open = issues.find(
     ({ body, user, pull_request }) =>
       user?.login === AUTHOR && pull_request === undefined && body?.startsWith(markerOf(stage)) === true,

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
@@ -47,6 +47,7 @@ export async function terraform(
     env: { ...environment, TF_IN_AUTOMATION: "1", TF_INPUT: "0", CHECKPOINT_DISABLE: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  const passedOn = passSignals(child);
   const closed = once(child, "close");
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]).catch(
     (error: NodeJS.ErrnoException) => {
@@ -57,9 +58,30 @@ export async function terraform(
       );
     },
   );
+  if (passedOn()) throw new PlanError("Interrupted.");
   if (codes.includes(Number(code))) return { code: Number(code), stdout };
   const said = stripVTControlCharacters(`${stderr}\n${stdout}`);
   throw explain(said, `${binary} ${args[0]}`);
+}
+
+/**
+ * Lets a child end in its own way when somebody asks us to end: Terraform gives its lock back, and what is temporary is
+ * deleted. A terminal tells the child of Ctrl-C by itself.
+ *
+ * @returns whether anybody asked
+ */
+export function passSignals(child: ChildProcess): () => boolean {
+  let asked = false;
+  const onInterrupt = () => {
+    asked = true;
+  };
+  const onTerminate = () => {
+    asked = true;
+    child.kill("SIGTERM");
+  };
+  process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
+  child.once("close", () => process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate));
+  return () => asked;
 }
 
 /** What Terraform, its backend or its provider say, unwrapped, and what to do about it. */
@@ -87,12 +109,15 @@ const EXPLANATIONS: readonly (readonly [pattern: RegExp, sentence: (found: RegEx
     ([, who]) => `${who} is changing the state just now: wait for it to end, or plan with --no-lock.`,
   ],
   [
-    /(?:is not authorized to perform: |AccessDenied[^]*?)([a-z0-9-]+:[A-Za-z0-9]+)?/,
-    ([found, action]) =>
-      `The credentials may not ${action ?? "do this"}. ${action === undefined && found ? "AWS answered AccessDenied." : "Use those of tweedle-plan, or of an administrator."}`,
+    /is not authorized to perform: ([\w-]+:\w+)/,
+    ([, action]) => `The credentials may not ${action}: use those of tweedle-plan, or of an administrator.`,
   ],
   [
-    /dial tcp:? ?([^\s:]+(?::\d+)?)?[^\n]*?(connection refused|no such host|i\/o timeout|network is unreachable)/,
+    /AccessDenied|Access Denied/,
+    () => "AWS denies the credentials access: use those of tweedle-plan, or of an administrator.",
+  ],
+  [
+    /dial tcp:? (?:lookup )?([^\s:]+(?::\d+)?)?[^\n]*?(connection refused|no such host|i\/o timeout|network is unreachable)/,
     ([, host, what]) =>
       `${host ?? "AWS"} cannot be reached (${what}): look at the network, the region and AWS_ENDPOINT_URL.`,
   ],

@@ -20,7 +20,7 @@ const counted = (counts: Counts) =>
 export function summaryOf(review: PlannedReview): string {
   const { drift, outputs } = review;
   const nothing = isEmpty(review) ? ["nothing to do"] : [];
-  const outputsToo = outputs.length > 0 ? [`${outputs.length} of the outputs`] : [];
+  const outputsToo = outputs.length > 0 ? [`${outputs.length} output${outputs.length === 1 ? "" : "s"}`] : [];
   const intent = [...counted(countsOf(review)), ...outputsToo, ...nothing].join(", ");
   return drift.length === 0 ? intent : `${intent}; ${drift.length} changed outside of Terraform`;
 }

@@ -160,7 +160,7 @@ describe("On a terminal", () => {
     outputs: [{ name: "url", action: "create" }],
   });
   const LINES = [
-    "dev: 1 to destroy, 1 to replace, 1 to update, 1 of the outputs; 1 changed outside of Terraform",
+    "dev: 1 to destroy, 1 to replace, 1 to update, 1 output; 1 changed outside of Terraform",
     "   DATA IS LOST: aws_s3_bucket.b: every object in it goes with it. ",
     "    - destroy  aws_s3_bucket.b  (content/bucket)  it is no longer in the code",
     "    ~ update   aws_s3_object.cat  tags, tags_all",

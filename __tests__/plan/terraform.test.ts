@@ -59,9 +59,11 @@ describeWith(["terraform"], "a plan of Terraform's own resources", (tools) => {
   test(
     "that is huge keeps every destruction in sight, and no page is too long for GitHub",
     async () => {
-      const cats = (stack: TerraformStack) =>
+      const cats = (stack: TerraformStack) => {
         new DataResource(stack, "cats", { input: { name: "x".repeat(400) } }).addOverride("count", 300);
-      expect(countsOf(await plan(cats))).toMatchObject({ create: 300 });
+        new DataResource(stack, "mouse", {});
+      };
+      expect(countsOf(await plan(cats))).toMatchObject({ create: 301 });
       await terraform(["apply", "-auto-approve", "-no-color"], {
         folder: join(output, "stacks", stackName("dev")),
         environment,
@@ -69,8 +71,13 @@ describeWith(["terraform"], "a plan of Terraform's own resources", (tools) => {
 
       const review = await plan((stack) => {
         new DataResource(stack, "dogs", { input: { name: "y".repeat(400) } }).addOverride("count", 300);
+        new DataResource(stack, "rat", {}).moveFromId("terraform_data.mouse");
       });
-      expect(countsOf(review)).toMatchObject({ destroy: 300, create: 300 });
+      expect(countsOf(review)).toMatchObject({ destroy: 300, create: 300, move: 1 });
+      expect(lineOf(review, "terraform_data.rat")).toMatchObject({
+        movedFrom: "terraform_data.mouse",
+        text: expect.stringContaining("# terraform_data.mouse has moved to terraform_data.rat"),
+      });
       const pages = toMarkdown([review], {
         title: "Terraform plan",
         url: "https://github.com/o/r/actions/runs/1",
