@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { cpus, hostname } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { compareForm } from "./form";
 import { compareSigners } from "./signer";
 import { compareSynths } from "./synth";
 import { render } from "./table";
@@ -25,11 +26,13 @@ async function main(): Promise<void> {
   try {
     const signer = compareSigners(folder);
     say(`\n${render(signer)}`);
+    const form = compareForm(folder);
+    say(`\n${render(form)}`);
     const synth = compareSynths(folder);
     say(`\n${render(synth)}`);
     const transfers = await compareTransfers(folder);
     for (const transfer of transfers) say(`\n${render(transfer)}`);
-    if (json) console.log(JSON.stringify({ machine, signer, synth, transfers }, null, 2));
+    if (json) console.log(JSON.stringify({ machine, signer, form, synth, transfers }, null, 2));
   } finally {
     rmSync(folder, { recursive: true });
   }

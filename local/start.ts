@@ -100,6 +100,7 @@ function instructions(chain: Chain): string {
   // A stage that caps objects wants their length, and one may make consumers sign.
   const capped = stack.functions.some(({ environment }) => VARIABLES.maxObjectBytes in environment);
   const length = capped ? `, "content_length": ${statSync(FIRST_MESSAGE).size}` : "";
+  const form = stack.api.definition.paths["/"]?.["get"] ? `Drop files in a browser:\n  ${apiUrl}\n\n` : "";
   const { accessKeyId, secretAccessKey } = CREDENTIALS;
   const sign = stack.api.definition.paths["/getObject"]?.["post"]?.security?.length
     ? ` --aws-sigv4 aws:amz:${stack.region}:execute-api --user ${accessKeyId}:${secretAccessKey}`
@@ -107,7 +108,7 @@ function instructions(chain: Chain): string {
   return `
 ${rows.join("\n")}
 
-With the client, in a second shell and in this folder:
+${form}With the client, in a second shell and in this folder:
 ${environmentOf(chain)
   .map((line) => `  export ${line}`)
   .join("\n")}

@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { App } from "cdktf";
 import {
@@ -10,6 +19,7 @@ import {
   type Page,
   chromium,
 } from "playwright-core";
+import { CHROMIUM_ARGS } from "../../local/chromium";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
 import type { StageConfig } from "../../stacks/stage";
 import { World } from "../client/tools";
@@ -58,7 +68,7 @@ export class FormWorld {
     const path = join(this.folder, name);
     mkdirSync(dirname(path), { recursive: true });
     if (typeof content === "string") writeFileSync(path, content);
-    else writeNoise(path, content);
+    else if (!existsSync(path) || statSync(path).size !== content) writeNoise(path, content);
     return path;
   }
 
@@ -101,9 +111,8 @@ export function describeForm(
       new ProducerConsumerStack(app, "form", { ...OPEN, ...UNTHROTTLED, ...config });
       app.synth();
       const world = await World.create(join(folder, "out", "stacks", "form"), join(folder, "data"));
-      // Whoever runs as root, as in a container, has no sandbox to give.
-      const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-      form = new FormWorld(await chromium.launch({ executablePath, args }), world, join(folder, "files"));
+      const browser = await chromium.launch({ executablePath, args: [...CHROMIUM_ARGS] });
+      form = new FormWorld(browser, world, join(folder, "files"));
     });
     afterEach(async () => {
       await form.clear();

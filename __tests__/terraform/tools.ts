@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { findChromium, onPath } from "../../local/chromium";
 
 /** Where Terraform gets the AWS provider from. */
 type ProviderSource =
@@ -59,26 +60,6 @@ export function findTools<N extends Need>(needs: readonly N[]): { tools: Pick<To
     else Object.assign(tools, { [need]: tool });
   }
   return { tools: tools as Pick<Tools, N>, missing };
-}
-
-function onPath(command: string): string | undefined {
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  return folders.map((folder) => join(folder, command)).find(isExecutable);
-}
-
-/** As Debian, Ubuntu and Google call it. */
-export function findChromium(): string | undefined {
-  const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-  return names.map(onPath).find((path) => path !== undefined);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The folder of the provider in a mirror. */

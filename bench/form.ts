@@ -1,0 +1,93 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROLES } from "../functions/sign-url/actions";
+import { openApi } from "../functions/sign-url/openapi";
+import { buildPage } from "../functions/upload-form/build";
+import { bundleForm } from "../stacks/form";
+import { bundleSigner } from "../stacks/signer";
+import { usualBundle } from "./bundle";
+import type { Call } from "./call";
+import { type Comparison, type Goal, row } from "./table";
+import { medians, takeTurns } from "./turns";
+
+const FRESH_PROCESSES = 15;
+const RULES = { roles: ROLES };
+const SETTINGS = { title: "Bench", maxObjectBytes: undefined, contentTypes: undefined };
+const SMALL: Goal = { text: "the page at most 30,000", holds: (ours) => ours <= 30_000 };
+const NO_SLOWER: Goal = { text: "no slower than the signer", holds: (_, [signer = NaN]) => signer >= 1 };
+
+const EVENTS = {
+  form: { httpMethod: "GET", resource: "/", headers: {}, body: null, isBase64Encoded: false },
+  signer: {
+    httpMethod: "POST",
+    resource: "/putObject",
+    headers: {},
+    body: '{"object_key":"cat.jpg"}',
+    isBase64Encoded: false,
+  },
+} as const;
+
+const ENVIRONMENT = {
+  BUCKET_NAME: "bench-content",
+  ROLES: "producer,consumer",
+  AWS_REGION: "eu-central-1",
+  AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
+  AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+};
+
+/**
+ * The upload form's function beside the signer, which it is no part of: neither waits for the other at a cold start.
+ *
+ * @param folder where the bundles go
+ */
+export function compareForm(folder: string): Comparison {
+  const page = buildPage(SETTINGS);
+  const contenders = [
+    { name: "form", code: bundleForm(SETTINGS).code },
+    { name: "signer", code: bundleSigner(RULES).code },
+  ] as const;
+  const place = join(folder, "form");
+  mkdirSync(place, { recursive: true });
+  writeFileSync(join(place, "page.json"), JSON.stringify(page));
+  for (const { name, code } of [...contenders, { name: "call", code: usualBundle("call.ts") }]) {
+    writeFileSync(join(place, `${name}.js`), code);
+  }
+
+  function call(name: keyof typeof EVENTS): Call {
+    const files = ["call", name].map((file) => join(place, `${file}.js`));
+    const args = [...files, JSON.stringify(EVENTS[name]), "0", "0"];
+    const { status, stderr } = spawnSync(process.execPath, args, {
+      env: ENVIRONMENT,
+      encoding: "utf8",
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    if (status !== 0) throw new Error(`The function "${name}" failed: ${stderr}`);
+    const result: Call = JSON.parse(stderr);
+    if (name === "form" && result.body !== page.html) throw new Error("The form does not answer its page.");
+    return result;
+  }
+
+  const fresh = takeTurns("a fresh function", FRESH_PROCESSES, contenders, ({ name }) => call(name));
+  return {
+    title: "the upload form",
+    contenders: contenders.map(({ name }) => name),
+    rows: [
+      row(
+        "bundle, bytes",
+        contenders.map(({ code }) => Buffer.byteLength(code)),
+      ),
+      row(
+        "its page or description, bytes",
+        [page.html, JSON.stringify(openApi(RULES))].map((text) => Buffer.byteLength(text)),
+        SMALL,
+      ),
+      row(
+        "load and first answer, ms",
+        medians(fresh, ({ loadMs, firstMs }) => loadMs + firstMs),
+        NO_SLOWER,
+      ),
+    ],
+    notes: [`Medians of ${FRESH_PROCESSES} fresh processes each, in turns; each one's page is checked.`],
+  };
+}
