@@ -129,7 +129,7 @@ export function describeForm(
 
 /** Chooses files, or one folder. */
 export const choose = (page: Page, paths: string | readonly string[], what: "files" | "folder" = "files") =>
-  page.locator(`#${what}`).setInputFiles(paths as string | string[]);
+  page.locator(`#${what}`).setInputFiles(paths);
 
 /** Drops files and folders onto the page, as a person does: past what a script could do. */
 export async function drop(page: Page, files: readonly string[]): Promise<void> {
