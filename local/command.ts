@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { ProgressLine, progressText } from "../client/cli/terminal";
 import { TweedleError } from "../client/errors";
+import { DeploymentError } from "../deployment/errors";
 import { STAGES, createApp } from "../main";
 import { ConfigurationError, stackName } from "../stacks/stage";
 import { formatTime } from "../stacks/format";
@@ -95,7 +96,9 @@ export async function run(command: () => Promise<void>): Promise<void> {
   try {
     await command();
   } catch (error) {
-    const mistake = [StartError, ConfigurationError, TweedleError].some((kind) => error instanceof kind);
+    const mistake = [StartError, ConfigurationError, TweedleError, DeploymentError].some(
+      (kind) => error instanceof kind,
+    );
     const parsing =
       error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
     console.error(mistake || parsing ? (error as Error).message : error);

@@ -1,5 +1,5 @@
 import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
-import { TerraformOutput, TerraformStack } from "cdktf";
+import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
 import type { Place } from "./arns";
 import { type BootstrapConfig, type GitHubConfig, validateBootstrap } from "./bootstrap-config";
@@ -11,7 +11,7 @@ import { StateBucket } from "./constructs/state-bucket";
 import { policyJson } from "./policy";
 import { boundaryName, boundaryRights, deployRights, namePrefix, planRights, stateRights } from "./rights";
 import { stackName } from "./stage";
-import { configureTerraform, stateBucketName, stateKey } from "./terraform";
+import { PlacedStack, stateBucketName, stateKey } from "./terraform";
 
 const NAMES = { plan: "tweedle-plan", deploy: "tweedle-deploy-", apiGateway: "tweedle-api-gateway-logs" };
 
@@ -20,7 +20,7 @@ const NAMES = { plan: "tweedle-plan", deploy: "tweedle-deploy-", apiGateway: "tw
  * bound their roles, and the roles that GitHub's workflows plan and deploy with. It is nobody's stage, and its own state is in
  * the bucket that it makes.
  */
-export class StateStack extends TerraformStack {
+export class StateStack extends PlacedStack {
   readonly bucket: StateBucket;
   readonly #place: Place;
 
@@ -33,7 +33,7 @@ export class StateStack extends TerraformStack {
     validateBootstrap(config);
     const { accountId, region, stages, github, apiGatewayAccount = true } = config;
     this.#place = { accountId, region };
-    configureTerraform(this, this.#place, { stage: "bootstrap" });
+    this.configureTerraform(this.#place, { stage: "bootstrap" });
 
     const bucketName = stateBucketName(this.#place);
     const accessLogs = new AccessLogBucket(this, "access-logs", {

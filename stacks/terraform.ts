@@ -1,5 +1,5 @@
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
-import { S3Backend, type TerraformStack } from "cdktf";
+import { S3Backend, TerraformStack } from "cdktf";
 import type { Place } from "./arns";
 
 /** The AWS provider's versions that a stack works with. The types prove the newest, the real apply the oldest. */
@@ -11,31 +11,47 @@ export const stateBucketName = ({ accountId, region }: Place) => `tweedle-state-
 /** Where a stack's state is in that bucket. Its lock is an object of this name with `.tflock` after it. */
 export const stateKey = (stack: string) => `${stack}.tfstate`;
 
-/**
- * Says where a stack's resources and its state are. Provider and backend both ask AWS whose credentials they have, and
- * refuse any other account before they touch anything.
- *
- * @param tags what every resource is tagged with, beside the project
- */
-export function configureTerraform(
-  stack: TerraformStack,
-  place: Place,
-  tags: Readonly<Record<string, string>>,
-): void {
-  const { accountId, region } = place;
-  new AwsProvider(stack, "aws", {
-    region,
-    allowedAccountIds: [accountId],
-    defaultTags: [{ tags: { project: "tweedle", ...tags } }],
-  });
-  new S3Backend(stack, {
-    bucket: stateBucketName(place),
-    key: stateKey(stack.node.id),
-    region,
-    allowedAccountIds: [accountId],
-    encrypt: true,
-    // cdktf 0.21 does not know it yet: the lock is an object beside the state, without a DynamoDB table.
-  }).addOverride("use_lockfile", true);
-  stack.addOverride("terraform.required_version", ">= 1.10.0");
-  stack.addOverride("terraform.required_providers.aws", PROVIDER);
+const VERSION = ">= 1.10.0";
+
+/** A stack whose resources, and whose state, are in one account and region. */
+export abstract class PlacedStack extends TerraformStack {
+  /**
+   * Says where. Provider and backend both ask AWS whose credentials they have, and refuse any other account before they touch
+   * anything.
+   *
+   * @param tags what every resource is tagged with, beside the project
+   */
+  protected configureTerraform(place: Place, tags: Readonly<Record<string, string>>): void {
+    const { accountId, region } = place;
+    new AwsProvider(this, "aws", {
+      region,
+      allowedAccountIds: [accountId],
+      defaultTags: [{ tags: { project: "tweedle", ...tags } }],
+    });
+    new S3Backend(this, {
+      bucket: stateBucketName(place),
+      key: stateKey(this.node.id),
+      region,
+      allowedAccountIds: [accountId],
+      encrypt: true,
+      // cdktf 0.21 does not know it yet: the lock is an object beside the state, without a DynamoDB table.
+    }).addOverride("use_lockfile", true);
+    this.addOverride("terraform.required_version", VERSION);
+    this.addOverride("terraform.required_providers.aws", PROVIDER);
+  }
+
+  /**
+   * Mends what cdktf 0.21 gets wrong in HCL (`cdktf synth --hcl`): the names of the terraform block's settings, digits that are
+   * no number, and WAF's statements, which it has no types for and takes for attributes.
+   */
+  override toHclTerraform(): { hcl: string; metadata: unknown } {
+    const { hcl, metadata } = super.toHclTerraform() as { hcl: string; metadata: unknown };
+    return {
+      hcl: hcl
+        .replace('  0 = "required_version"', `  required_version = "${VERSION}"`)
+        .replace(/(?<=\nallowed_account_ids = \[\n)(\d+)(?=,\n)/, '"$1"')
+        .replaceAll(/^(statement|rate_based_statement) = \{$/gm, "$1 {"),
+      metadata,
+    };
+  }
 }

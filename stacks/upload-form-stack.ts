@@ -1,5 +1,5 @@
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
-import { Aspects, TerraformOutput, TerraformStack } from "cdktf";
+import { Aspects, TerraformOutput } from "cdktf";
 import type { Construct, IConstruct } from "constructs";
 import { ACTIONS, ROLES, type Role, hasUrl } from "../functions/sign-url/actions";
 import { LAYOUT_METADATA } from "../client/produce/layout";
@@ -19,7 +19,7 @@ import { MAX_SIGNATURE_AGE, type Statement, policyJson, signerStatements } from 
 import { bundleForm } from "./form";
 import { bundleSigner } from "./signer";
 import { type StageConfig, hasUploadForm, validateStage } from "./stage";
-import { configureTerraform } from "./terraform";
+import { PlacedStack } from "./terraform";
 
 type Deny = Pick<Statement, "Principal"> & { readonly Effect: "Deny" };
 
@@ -27,7 +27,7 @@ type Deny = Pick<Statement, "Principal"> & { readonly Effect: "Deny" };
  * Uploads without credentials: an API that answers pre-signed URLs, the function that signs them, and the bucket
  * that they lead to.
  */
-export class UploadFormStack extends TerraformStack {
+export class UploadFormStack extends PlacedStack {
   /** Where payloads live, under input/. */
   readonly bucket: PrivateBucket;
   /** Where the other buckets' access logs go. */
@@ -52,7 +52,7 @@ export class UploadFormStack extends TerraformStack {
     validateStage(config);
     const { stage, accountId, region, forceDestroy = false } = config;
     this.place = { accountId, region };
-    configureTerraform(this, this.place, { stage });
+    this.configureTerraform(this.place, { stage });
 
     this.accessLogs = new AccessLogBucket(this, "access-logs", {
       bucketName: this.bucketName("access-logs"),

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { devNull, tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
@@ -10,6 +10,7 @@ import { STAGES, createApp } from "../../main";
 import type { StageConfig } from "../../stacks/stage";
 import { describeWith } from "./describe-with";
 import { FAKE_KEYS, type Moto, startMoto } from "./moto";
+import { emulate, emulatorVariables } from "./emulator";
 import { type MotoProxy, startMotoProxy } from "./moto-proxy";
 import { run, start, stopProcesses } from "./processes";
 import { type State, serveApplied } from "./serve-applied";
@@ -58,17 +59,12 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
     folder = mkdtempSync(join(tmpdir(), "tweedle-apply-"));
     stackFolder = join(folder, "stacks", STACK);
     createApp(folder).synth();
-    stateBucket = writeOverride(stackFolder);
+    stateBucket = emulate(stackFolder);
     moto = await startMoto(tools.moto_server, accountId, region);
     proxy = await startMotoProxy(moto.url);
     environment = {
       ...terraformEnvironment(tools.provider, folder),
-      AWS_ENDPOINT_URL: proxy.url,
-      AWS_ACCESS_KEY_ID: FAKE_KEYS.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: FAKE_KEYS.secretAccessKey,
-      // Whatever the files of whoever runs this say.
-      AWS_CONFIG_FILE: devNull,
-      AWS_SHARED_CREDENTIALS_FILE: devNull,
+      ...emulatorVariables(proxy.url),
     };
     s3 = new S3Client({ region, endpoint: moto.url, forcePathStyle: true, credentials: FAKE_KEYS });
     await s3.send(new CreateBucketCommand({ Bucket: stateBucket }));
@@ -271,31 +267,6 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
 });
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("base64");
-
-/**
- * Writes what only an emulator needs into a file that Terraform merges into the stack's own, which stays as it is for
- * AWS: https://developer.hashicorp.com/terraform/language/files/override
- *
- * @returns the name of the state's bucket
- */
-function writeOverride(stackFolder: string): string {
-  const { s3 } = (
-    JSON.parse(readFileSync(join(stackFolder, "cdk.tf.json"), "utf8")) as {
-      terraform: { backend: { s3: { bucket: string } } };
-    }
-  ).terraform.backend;
-  const emulator = { skip_credentials_validation: true, skip_metadata_api_check: true };
-  const override = {
-    // What moto cannot do, it will not be able to do after minutes of retries either.
-    provider: { aws: [{ ...emulator, s3_use_path_style: true, max_retries: 2 }] },
-    // A backend is not merged: it is there again as a whole.
-    terraform: {
-      backend: { s3: { ...s3, ...emulator, use_path_style: true, skip_requesting_account_id: true } },
-    },
-  };
-  writeFileSync(join(stackFolder, "emulator_override.tf.json"), JSON.stringify(override));
-  return s3.bucket;
-}
 
 async function askForUrl(apiUrl: string, action: string, fields: object): Promise<SignedUrl> {
   const response = await fetch(`${apiUrl}/${action}`, { method: "POST", body: JSON.stringify(fields) });

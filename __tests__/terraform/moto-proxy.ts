@@ -3,9 +3,12 @@ import { type IncomingHttpHeaders, type IncomingMessage, createServer, request }
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { isDeepStrictEqual } from "node:util";
+import { actionOf } from "./actions";
 
 /** A request that went through the proxy, and the status that moto answered. */
 export interface Passed {
+  /** What IAM calls it: s3:PutBucketPolicy. */
+  readonly action: string;
   readonly method: string;
   /** Without the query. */
   readonly path: string;
@@ -16,6 +19,8 @@ export interface MotoProxy {
   readonly url: string;
   /** Every request so far, in the order of the answers. */
   readonly passed: readonly Passed[];
+  /** Who is told of each request; whoever asked gets the answer after that. */
+  watch: ((passed: Passed) => Promise<void>) | undefined;
   readonly stop: () => Promise<void>;
 }
 
@@ -38,7 +43,7 @@ interface Mend {
   /** Changes the input on its way to moto. */
   readonly input?: (input: Input) => Input;
   /** Is told of an input that moto took, before it was changed. */
-  readonly taken?: (input: Input, path: string) => void;
+  readonly taken?: (input: Input, path: string, body: string) => void;
   /** Changes moto's output on its way back. */
   readonly output?: (output: string, input: Input, path: string) => string;
 }
@@ -50,6 +55,9 @@ function createMends(): Readonly<Record<string, Mend>> {
 
   /** The buckets' policies as they were set, by the buckets' paths. */
   const policies = new Map<string, Input>();
+
+  /** The buckets' lifecycles as they were set, by the buckets' paths. */
+  const lifecycles = new Map<string, string>();
 
   /** The queues' attributes as they were set, by the queues' names. */
   const queues = new Map<string, Attributes>();
@@ -72,6 +80,13 @@ function createMends(): Readonly<Record<string, Mend>> {
     },
     GetBucketPolicy: {
       output: (output, _, path) => JSON.stringify(policies.get(path)) ?? output,
+    },
+    PutBucketLifecycleConfiguration: {
+      // moto takes how many old versions are kept, and forgets it.
+      taken: (_, path, body) => lifecycles.set(path, body),
+    },
+    GetBucketLifecycleConfiguration: {
+      output: (output, _, path) => lifecycles.get(path) ?? output,
     },
     ListObjectVersions: {
       // Asked for keys as in a URL, since XML cannot hold all of them, moto gives them as they are. A bucket that is
@@ -131,6 +146,8 @@ function operationOf(method: string, { pathname, searchParams }: URL, headers: I
   if (method === "PUT" && /^\/restapis\/[^/]+$/.test(pathname)) return "PutRestApi";
   if (method === "PUT" && searchParams.has("policy")) return "PutBucketPolicy";
   if (method === "GET" && searchParams.has("policy")) return "GetBucketPolicy";
+  if (method === "PUT" && searchParams.has("lifecycle")) return "PutBucketLifecycleConfiguration";
+  if (method === "GET" && searchParams.has("lifecycle")) return "GetBucketLifecycleConfiguration";
   if (searchParams.has("versions") && searchParams.get("encoding-type") === "url")
     return "ListObjectVersions";
   // AmazonSQS.CreateQueue, or the like: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
@@ -167,16 +184,24 @@ export async function startMotoProxy(motoUrl: string): Promise<MotoProxy> {
   ): Promise<Answer> {
     const url = new URL(target, motoUrl);
     const mend = mends[operationOf(method, url, headers)];
-    const input = mend && body.length > 0 ? (JSON.parse(body.toString()) as Input) : {};
+    const isJson = mend !== undefined && body.toString("latin1", 0, 1) === "{";
+    const input = isJson ? (JSON.parse(body.toString()) as Input) : {};
     const answer = await send(
       method,
       url,
       headers,
       mend?.input ? Buffer.from(JSON.stringify(mend.input(input))) : body,
     );
-    passed.push({ method, path: url.pathname, status: answer.status });
+    const one = {
+      action: actionOf(method, url, headers, body),
+      method,
+      path: url.pathname,
+      status: answer.status,
+    };
+    passed.push(one);
+    await proxy.watch?.(one);
     if (answer.status >= 300 || !mend) return answer;
-    mend.taken?.(input, url.pathname);
+    mend.taken?.(input, url.pathname, body.toString());
     if (!mend.output) return answer;
     return { ...answer, body: Buffer.from(mend.output(answer.body.toString(), input, url.pathname)) };
   }
@@ -196,9 +221,10 @@ export async function startMotoProxy(motoUrl: string): Promise<MotoProxy> {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return {
+  const proxy: MotoProxy = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     passed,
+    watch: undefined,
     async stop() {
       const closed = once(server, "close");
       server.close();
@@ -206,4 +232,5 @@ export async function startMotoProxy(motoUrl: string): Promise<MotoProxy> {
       await closed;
     },
   };
+  return proxy;
 }

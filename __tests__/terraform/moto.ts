@@ -77,7 +77,13 @@ export async function startMoto(command: string, accountId: string, region: stri
 
 /** Any free port: moto says which it took. */
 function startServer(command: string, accountId: string): Promise<string> {
-  const server = start(command, ["-p", "0"], { environment: { ...process.env, MOTO_ACCOUNT_ID: accountId } });
+  const environment = {
+    ...process.env,
+    MOTO_ACCOUNT_ID: accountId,
+    // AWS's own policies, which roles may have.
+    MOTO_IAM_LOAD_MANAGED_POLICIES: "true",
+  };
+  const server = start(command, ["-p", "0"], { environment });
   const said: string[] = [];
   // Both are read to the end: moto logs every request, and would wait for its reader.
   server.stdout.resume();

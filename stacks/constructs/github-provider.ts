@@ -33,17 +33,8 @@ export class GitHubProvider extends Construct {
     this.arn = oidcProviderArn(props.place, HOST);
     const url = `https://${HOST}`;
     if (props.github.oidcProviderExists) {
-      // A plan says at once if it is not there, or is for others.
-      const found = new DataAwsIamOpenidConnectProvider(this, "provider", { url });
-      found.lifecycle = {
-        postcondition: [
-          {
-            condition: `\${contains(self.client_id_list, "${AUDIENCE}")}`,
-            errorMessage: `The account's OIDC provider of GitHub lacks the audience ${AUDIENCE}: add it there.`,
-          },
-        ],
-      };
-      this.ready = found;
+      // A plan says at once if it is not there.
+      this.ready = new DataAwsIamOpenidConnectProvider(this, "provider", { url });
     } else {
       this.ready = new IamOpenidConnectProvider(this, "provider", { url, clientIdList: [AUDIENCE] });
     }

@@ -1,0 +1,73 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { isAlive } from "../client/processes";
+import { DeploymentError } from "./errors";
+
+/** Who works in a folder, and since when. */
+interface Run {
+  readonly host: string;
+  readonly pid: number;
+  /** Terraform's process, which outlives ours where ours alone is killed. */
+  readonly terraform?: number;
+  /** In milliseconds since 1970. */
+  readonly begun: number;
+}
+
+/** That this process works in a folder, and no other does. */
+export interface Claim {
+  /** When a run began that was killed here, and whose lock is left; undefined where none was. */
+  readonly killedSince: Date | undefined;
+  /** Says that Terraform works for this process. */
+  readonly started: (pid: number) => void;
+  readonly release: () => void;
+}
+
+/** How long the end of processes is waited for that were killed, or are about to end, in milliseconds. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * Claims a folder with a file in it. A file whose processes are gone was left by a run that was killed: its claim is taken over,
+ * and kept in mind until a run comes to its end.
+ *
+ * @throws DeploymentError where another run is under way
+ */
+export async function claim(file: string): Promise<Claim> {
+  mkdirSync(dirname(file), { recursive: true });
+  const left = read(file);
+  let busy = processOf(left);
+  for (
+    const since = Date.now();
+    busy !== undefined && Date.now() - since < PATIENCE_MS;
+    busy = processOf(left)
+  ) {
+    await setTimeout(200);
+  }
+  if (busy !== undefined) {
+    throw new DeploymentError(
+      `npm run bootstrap is under way here already, as process ${busy}: wait for its end.`,
+    );
+  }
+  const ours: Run = { host: hostname(), pid: process.pid, begun: left?.begun ?? Date.now() };
+  writeFileSync(file, JSON.stringify(ours));
+  return {
+    killedSince: left && new Date(left.begun),
+    started: (terraform) => writeFileSync(file, JSON.stringify({ ...ours, terraform } satisfies Run)),
+    release: () => rmSync(file, { force: true }),
+  };
+}
+
+/** A process that works for a run still. */
+const processOf = (run: Run | undefined) =>
+  run?.host === hostname()
+    ? [run.pid, run.terraform].find((pid) => pid !== undefined && pid !== process.pid && isAlive(pid))
+    : undefined;
+
+function read(file: string): Run | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Run;
+  } catch {
+    return undefined;
+  }
+}
