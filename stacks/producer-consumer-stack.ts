@@ -43,6 +43,7 @@ export class ProducerConsumerStack extends UploadFormStack {
       prefix: KEY_PREFIX,
       eventRuleName: this.eventRuleName,
       key: this.key,
+      ...(config.forceDestroy !== undefined && { forceDestroy: config.forceDestroy }),
     });
     this.refuseShortRetention();
     const alarmTopic = this.watch();

@@ -111,8 +111,8 @@ export interface StageConfig {
    */
   readonly payloadExpirationDays?: number;
   /**
-   * Whether the buckets are deleted with what is in them. Only for stages that nobody would miss.
-   * @default false
+   * Whether the stage is destroyed with what is in its buckets and queues. Only for stages that nobody would miss.
+   * @default false: Terraform refuses to destroy it, before it touches anything
    */
   readonly forceDestroy?: boolean;
 }

@@ -66,6 +66,7 @@ export class UploadFormStack extends PlacedStack {
           description: "Payloads, and the messages that announce or carry them.",
           place: this.place,
           users: this.keyUsers,
+          preventDestroy: !forceDestroy,
         })
       : undefined;
     this.actionFunctions = this.createActionFunctions();

@@ -85,6 +85,13 @@ const API_GUIDE = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
 const SIGV4_CONDITIONS =
   "https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html";
 
+const PREVENT_DESTROY =
+  "https://developer.hashicorp.com/terraform/language/meta-arguments/lifecycle#prevent_destroy";
+
+/** Whether Terraform refuses every plan that would destroy a resource. */
+const isKept = ({ lifecycle }: Attributes) =>
+  (lifecycle as Attributes | undefined)?.["prevent_destroy"] === true;
+
 const buckets = all("aws_s3_bucket");
 const functions = all("aws_lambda_function");
 const apis = all("aws_api_gateway_rest_api");
@@ -398,11 +405,22 @@ const BUCKETS: readonly Rule[] = [
   },
   {
     id: "bucket-kept",
-    says: "A bucket is not destroyed with what is in it, but on a stage that nobody would miss",
-    from: ["https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/s3_bucket"],
+    says: "A bucket is not destroyed, and not emptied for it, but on a stage that nobody would miss: a plan that would is refused",
+    from: [
+      "https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/s3_bucket",
+      PREVENT_DESTROY,
+    ],
     of: buckets,
-    holds: ({ attributes }, { throwAway }) => throwAway || attributes["force_destroy"] !== true,
-    examples: [mistake("a bucket that is", "content/bucket", set({ force_destroy: true }))],
+    holds: ({ attributes }, { throwAway }) =>
+      throwAway || (attributes["force_destroy"] !== true && isKept(attributes)),
+    examples: [
+      mistake("a bucket that is emptied", "content/bucket", set({ force_destroy: true })),
+      mistake(
+        "a bucket that is refused last, when all else is gone",
+        "content/bucket",
+        set({ lifecycle: undefined }),
+      ),
+    ],
   },
   {
     id: "bucket-one-by-one",
@@ -675,6 +693,14 @@ const QUEUES: readonly Rule[] = [
         "queue/dead-letter-queue",
       ]),
     ],
+  },
+  {
+    id: "queue-kept",
+    says: "A queue is not destroyed with its messages, but on a stage that nobody would miss: a plan that would is refused",
+    from: [PREVENT_DESTROY],
+    of: all("aws_sqs_queue"),
+    holds: ({ attributes }, { throwAway }) => throwAway || isKept(attributes),
+    examples: [mistake("a queue that is", "queue/dead-letter-queue", set({ lifecycle: undefined }))],
   },
   {
     id: "dead-letters-from-one-queue",
@@ -1548,9 +1574,8 @@ const PIPELINES: readonly Rule[] = [
     of: stateBuckets,
     holds: (bucket, { stack }) => {
       const { days, noncurrentDays = 0, noncurrentVersions = 0 } = lifecycleOf(stack, bucket);
-      const { prevent_destroy: prevented } = (bucket.attributes["lifecycle"] ?? {}) as Attributes;
       return (
-        prevented === true &&
+        isKept(bucket.attributes) &&
         days === undefined &&
         noncurrentDays >= 90 &&
         noncurrentVersions >= 20 &&

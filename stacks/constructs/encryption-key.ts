@@ -11,6 +11,8 @@ export interface EncryptionKeyProps {
   readonly place: Place;
   /** The AWS services that use it themselves, and for what. */
   readonly users: readonly KeyUser[];
+  /** Whether Terraform refuses every plan that would destroy it, and with it what it encrypts. @default false */
+  readonly preventDestroy?: boolean;
 }
 
 /** A service, in a policy's words, and whose business it must be. */
@@ -34,12 +36,13 @@ export class EncryptionKey extends Construct {
     private readonly props: EncryptionKeyProps,
   ) {
     super(scope, id);
-    const { keyName, description, place, users } = props;
+    const { keyName, description, place, users, preventDestroy = false } = props;
     this.key = new KmsKey(this, "key", {
       description,
       enableKeyRotation: true,
       // What is encrypted with a key is lost with it: 30 days, KMS's longest, are for thinking again.
       deletionWindowInDays: 30,
+      ...(preventDestroy && { lifecycle: { preventDestroy } }),
       policy: policyJson([
         // Without it, nobody could ever change the key again. The policy is the key's own, so "*" is the key.
         {

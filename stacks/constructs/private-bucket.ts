@@ -26,10 +26,8 @@ export interface PrivateBucketProps {
   readonly noncurrentDays?: number;
   /** Such versions of each key that are kept whatever their age. @default none */
   readonly noncurrentVersions?: number;
-  /** Whether the bucket is deleted with its objects. @default false */
+  /** Whether the bucket is deleted with its objects. Otherwise Terraform refuses every plan that would destroy it. @default false */
   readonly forceDestroy?: boolean;
-  /** Whether Terraform refuses every plan that would destroy the bucket. @default false */
-  readonly preventDestroy?: boolean;
   /** Statements beside those that every bucket has. */
   readonly statements?: readonly Statement[];
   /** The bucket that S3 writes this one's access logs to, under this one's name. @default no access logs */
@@ -68,7 +66,7 @@ export class PrivateBucket extends Construct {
     this.bucket = new S3Bucket(this, "bucket", {
       bucket: bucketName,
       forceDestroy,
-      ...(props.preventDestroy && { lifecycle: { preventDestroy: true } }),
+      ...(!forceDestroy && { lifecycle: { preventDestroy: true } }),
     });
 
     let last: TerraformResource = this.bucket;

@@ -26,6 +26,8 @@ export interface QueueProps {
   readonly prefix: string;
   /** The name of a rule of EventBridge that announces them in S3's place. @default S3 announces them itself */
   readonly eventRuleName?: string | undefined;
+  /** Whether the queues may be destroyed with their messages. Otherwise Terraform refuses every plan that would. @default false */
+  readonly forceDestroy?: boolean;
   /** What messages are encrypted with. @default keys of SQS */
   readonly key?: EncryptionKey | undefined;
   /** How long a message stays hidden from others once it is received, in seconds. @default 360 */
@@ -62,7 +64,7 @@ export class Queue extends Construct {
 
   constructor(scope: Construct, id: string, props: QueueProps) {
     super(scope, id);
-    const { queueName, place, key, maxReceiveCount = 5 } = props;
+    const { queueName, place, key, maxReceiveCount = 5, forceDestroy = false } = props;
     this.#key = key;
     this.eventRuleName = props.eventRuleName;
     this.announcementSeconds = props.eventRuleName === undefined ? 0 : MAX_EVENT_AGE;
@@ -83,6 +85,7 @@ export class Queue extends Construct {
     const common = {
       ...(key ? { kmsMasterKeyId: key.key.arn } : { sqsManagedSseEnabled: true }),
       receiveWaitTimeSeconds: 20,
+      ...(!forceDestroy && { lifecycle: { preventDestroy: true } }),
     };
     this.deadLetterQueue = new SqsQueue(this, "dead-letter-queue", {
       ...common,

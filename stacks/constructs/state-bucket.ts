@@ -23,7 +23,6 @@ export class StateBucket extends PrivateBucket {
       bucketName: props.bucketName,
       noncurrentDays: 90,
       noncurrentVersions: 20,
-      preventDestroy: true,
       accessLogs: props.accessLogs,
       statements: [
         {
