@@ -78,7 +78,9 @@ async function cdktfDeploy(
   passSignals(child);
   const [code] = (await once(child, "close")) as [number | null];
   if (code !== 0)
-    throw new PlanError(`cdktf deploy ended with ${code}: run it again, it goes on where it stopped.`);
+    throw new PlanError(
+      `cdktf deploy ended with ${code}. Run the deploy workflow by hand: it plans what is left, and goes on with that.`,
+    );
 }
 
 async function main(): Promise<void> {
