@@ -102,10 +102,14 @@ async function main(): Promise<void> {
     new ProducerConsumerStack(app, stackName(STAGE.stage), STAGE);
     app.synth();
     const chain = await start({ stack: join(folder, "out", "stacks", stackName(STAGE.stage)) });
-    const at = (width: number, height: number, colorScheme: "light" | "dark") =>
-      picture(browser, chain.apiUrl, folder, { viewport: { width, height }, colorScheme });
-    const desktop = await at(820, 600, "light");
-    const phone = await at(375, 600, "dark");
+    const viewport = { width: 820, height: 600 };
+    const desktop = await picture(browser, chain.apiUrl, folder, { viewport, colorScheme: "light" });
+    const phone = await picture(browser, chain.apiUrl, folder, {
+      viewport: { ...viewport, width: 375 },
+      colorScheme: "dark",
+      isMobile: true,
+      hasTouch: true,
+    });
     await compose(browser, desktop, phone);
     await chain.stop();
   } finally {

@@ -236,6 +236,7 @@ describeForm("An upload from a page", (form) => {
       .waitFor();
     held.release();
     await arrived(page, 1);
+    expect(parts).toHaveLength(9);
     await expectWhole(path);
   });
 

@@ -14,6 +14,7 @@ const HEADERS = {
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
   "x-frame-options": "DENY",
+  "x-robots-tag": "noindex",
 } as const;
 
 /** Whether an If-None-Match names an ETag: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match */

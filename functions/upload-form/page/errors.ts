@@ -35,7 +35,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof NoAnswer) return new Failure(FAILURE.unreachable, true);
   if (!(error instanceof Refusal)) return new Failure(FAILURE.ours(String(error)), true);
   const { from, status, code, message } = error;
-  if (code === "BadDigest" || code === "XAmzContentSHA256Mismatch") return changed();
+  if (code === "BadDigest") return changed();
   if (status === 429 || status >= 500) return new Failure(FAILURE.again(status, code), true);
   return from === "api"
     ? new Failure(FAILURE.api(message || `${status} ${code}`), true)

@@ -31,9 +31,9 @@ export async function ask(action: string, fields: object, signal?: AbortSignal):
       ...(signal && { signal }),
     });
     text = await response.text();
-  } catch (error) {
+  } catch {
     signal?.throwIfAborted();
-    throw new NoAnswer(action, { cause: error });
+    throw new NoAnswer(action);
   }
   const { error, ...signed } = parse(text);
   if (!response.ok) throw new Refusal("api", response.status, error?.code ?? "", error?.message);

@@ -61,6 +61,8 @@ function changed(upload: Upload): void {
 }
 
 function take({ items, unread }: Found): void {
+  // Elsewhere, a browser hashes nothing.
+  if (!isSecureContext) return setText(element("notice"), SAID.insecure);
   if (items.length > 0) say(SAID.added(items.length));
   else if (unread === 0) say(SAID.none);
   if (unread > 0) say(SAID.unread(unread));

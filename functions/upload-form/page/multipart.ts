@@ -58,9 +58,8 @@ export class Multipart {
         },
         { maxFailures: 3 },
       );
-    } catch (error) {
-      // After a day S3 does it by itself.
-      if (!isGone(error)) console.warn(error);
+    } catch {
+      // It is gone already; or after a day S3 does it by itself.
     }
   }
 

@@ -119,6 +119,7 @@ export const more = (waiting: number, done: number, others: number) =>
 export const SAID = {
   added: (count: number) => `${files(count)} added.`,
   none: "There is no file in it.",
+  insecure: "This page sends files over https only.",
   unread: (count: number) => `${files(count)} or folders could not be read.`,
   arrived: (names: readonly string[]) =>
     names.length === 1 ? `${names[0]} has arrived.` : `${files(names.length)} have arrived.`,
@@ -127,6 +128,8 @@ export const SAID = {
   offline: "The connection is lost.",
   online: "The connection is back.",
 } as const;
+
+const reason = (status: number, code: string) => `${status} ${code}`.trim();
 
 /** Why a file does not arrive. */
 export const FAILURE = {
@@ -138,11 +141,11 @@ export const FAILURE = {
   changed: "The file was changed, moved or deleted meanwhile. Choose it once more.",
   elsewhere: "This file is on its way already, here or in another tab.",
   bucket: (status: number, code: string) =>
-    `The storage refuses it (${[status, code].filter(Boolean).join(" ")}). Try again later, or tell whoever runs this page.`,
+    `The storage refuses it (${reason(status, code)}). Try again later, or tell whoever runs this page.`,
   unreachable:
-    "The storage cannot be reached from here, although this page can. Something in between, such as a firewall or an extension of the browser, may keep it away.",
+    "The storage cannot be reached from here, though this page can. A firewall or a browser's extension may keep it away.",
   api: (sentence: string) => `It is refused: ${sentence}`,
   again: (status: number, code: string) =>
-    `It failed again and again (${[status, code].filter(Boolean).join(" ")}). Try again later.`,
+    `It failed again and again (${reason(status, code)}). Try again later.`,
   ours: (what: string) => `Something broke on this page: ${what}`,
 } as const;
