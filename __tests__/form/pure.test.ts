@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { isName } from "../../functions/sign-url/keys";
 import { Meter } from "../../functions/upload-form/page/meter";
 import { cleanName } from "../../functions/upload-form/page/names";
