@@ -337,3 +337,19 @@ test("a file that was cut off by the end of a process is gone after the next sta
     readdirSync(folder, { recursive: true }).filter((name) => String(name).endsWith(".partial")),
   ).toEqual([]);
 });
+
+test("what S3 refuses, the form's own page may read, and no other site's", async () => {
+  const { url } = await ask(chain, "/putObject", { object_key: "a" });
+  const { origin } = new URL(chain.apiUrl);
+  for (const target of [url.replace(/X-Amz-Date=\d{8}/, "X-Amz-Date=20200101"), url.split("?")[0] ?? ""]) {
+    const answers = await Promise.all(
+      [origin, "https://evil.example", "null"].map((from) => put(target, "x", { origin: from })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([403, 403, 403]);
+    expect(answers.map(({ headers }) => headers.get("access-control-allow-origin"))).toEqual([
+      origin,
+      null,
+      null,
+    ]);
+  }
+});

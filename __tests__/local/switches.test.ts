@@ -21,6 +21,7 @@ const SWITCHES = {
   overwrites: { denyOverwrites: true },
   events: { eventBridge: true },
   inside: { sourceIps: ["198.51.100.0/24", "127.0.0.0/8"] },
+  types: { contentTypes: ["image/*"], uploadForm: false },
   outside: { sourceIps: ["203.0.113.0/24"], sourceVpces: ["vpce-1a2b3c4d"] },
   // What only AWS has, all at once.
   aws: {
@@ -197,6 +198,31 @@ test.each([
   await withChain(name, async (chain) => {
     const { url } = await ask(chain, "/putObject", { object_key: "a" });
     expect(await put(url)).toBe(status);
+  });
+});
+
+test("a payload is of a type that the stage takes, by a URL, in parts or in a message, and GET / is no page where it is off", async () => {
+  await withChain("types", async (chain) => {
+    const body = Buffer.from("cat").toString("base64");
+    for (const [path, fields] of [
+      ["/putObject", {}],
+      ["/createMultipartUpload", {}],
+      ["/sendMessage", { body }],
+    ] as const) {
+      const taken = await ask(chain, path, { object_key: "a", content_type: "image/png", ...fields });
+      const other = await ask(chain, path, { object_key: "a", content_type: "text/html", ...fields });
+      const none = await ask(chain, path, { object_key: "a", ...fields });
+      expect([taken.status, other.error.code, none.error.code]).toEqual([
+        200,
+        "InvalidContentType",
+        "MissingField",
+      ]);
+    }
+    // What was signed is what S3 keeps.
+    const { url } = await ask(chain, "/putObject", { object_key: "a", content_type: "image/png" });
+    expect(await put(url, { "content-type": "text/html" })).toBe(403);
+    const page = await fetch(chain.apiUrl);
+    expect([page.status, page.headers.get("allow")]).toEqual([405, "POST"]);
   });
 });
 
