@@ -79,6 +79,16 @@ export class Terraform {
 
   constructor(private readonly options: TerraformOptions) {}
 
+  /** Writes the lock of the providers for these platforms, from the registry or from a mirror of it. */
+  async lockProviders(platforms: readonly string[], mirror?: string): Promise<void> {
+    await this.#run([
+      "providers",
+      "lock",
+      ...(mirror === undefined ? [] : [`-fs-mirror=${mirror}`]),
+      ...platforms.map((platform) => `-platform=${platform}`),
+    ]);
+  }
+
   /** Gets the providers and goes to where the state is, whatever was there before. */
   async init(): Promise<void> {
     await this.#run(["init", "-reconfigure", "-input=false", "-no-color"]);

@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
-import { S3Backend, TerraformStack } from "cdktf";
+import { App, S3Backend, TerraformStack } from "cdktf";
 import type { Place } from "./arns";
+import { ROOT_LOCK, copyLock } from "./provider-lock";
 
 /** The AWS provider's versions that a stack works with. The types prove the newest, the real apply the oldest. */
-const PROVIDER = { source: "hashicorp/aws", version: ">= 5.100.0, < 7.0.0" };
+export const PROVIDER = { source: "hashicorp/aws", version: ">= 5.100.0, < 7.0.0" };
 
 /** The bucket that Terraform's states of a region live in: `npm run bootstrap` makes it. */
 export const stateBucketName = ({ accountId, region }: Place) => `tweedle-state-${accountId}-${region}`;
@@ -38,6 +40,13 @@ export abstract class PlacedStack extends TerraformStack {
     }).addOverride("use_lockfile", true);
     this.addOverride("terraform.required_version", VERSION);
     this.addOverride("terraform.required_providers.aws", PROVIDER);
+  }
+
+  /** As the app is synthesized, the lock of the provider goes beside the stack: cdktf and plain Terraform both find it there. */
+  override prepareStack(): void {
+    super.prepareStack();
+    const lock: unknown = this.node.tryGetContext("providerLock");
+    copyLock(typeof lock === "string" ? lock : ROOT_LOCK, join(App.of(this).outdir, "stacks", this.node.id));
   }
 
   /**

@@ -4,10 +4,19 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { STAGES, createApp } from "../../main";
+import type { Statement } from "../../stacks/policy";
+import { deployRights, planRights, stateRights } from "../../stacks/rights";
 import type { StageConfig } from "../../stacks/stage";
+import { SynthesizedStack, text as attribute } from "../stacks/tools";
 import { describeWith } from "./describe-with";
 import { FAKE_KEYS, type Moto, startMoto } from "./moto";
 import { emulate, emulatorVariables } from "./emulator";
@@ -20,7 +29,10 @@ const ROOT = join(__dirname, "../..");
 
 /** The stage whose buckets may be destroyed with what is in them. */
 const STACK = "producer-consumer-dev";
-const { accountId, region } = STAGES.find(({ stage }) => stage === "dev") as StageConfig;
+const dev = STAGES.find(({ stage }) => stage === "dev") as StageConfig;
+const { accountId, region } = dev;
+/** One that keeps what it has. */
+const KEPT = "producer-consumer-prod";
 
 /** In milliseconds. The provider takes a minute: for queues and lifecycles it waits as long as AWS needs to settle. */
 const DEPLOY_TIMEOUT = 240_000;
@@ -77,9 +89,30 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Runs cdktf on the stack as it was synthesized. */
-  const cdktf = (command: "deploy" | "destroy", ...more: string[]) => {
-    const what = [command, STACK, "--output", folder, "--skip-synth", "--auto-approve", "--no-color"];
+  /** What AWS was asked for since so many requests had passed, but whose the credentials are, and what a plan need not: a lock. */
+  const askedSince = (before: number) =>
+    new Set(
+      proxy.passed
+        .slice(before)
+        .filter(
+          ({ action, path }) =>
+            !path.endsWith(".tflock") && !/^(sts:GetCallerIdentity|iam:GetUser)$/.test(action),
+        )
+        .map(({ action }) => action),
+    );
+  const allowed = (rights: readonly Statement[]) =>
+    new Set(rights.filter(({ Effect }) => Effect === "Allow").flatMap(({ Action }) => Action));
+  /** What is asked for beyond that is what a role lacks. */
+  const beyond = (asked: ReadonlySet<string>, rights: readonly Statement[]) =>
+    [...asked].filter((action) => !allowed(rights).has(action));
+  const deploying = () => [
+    ...deployRights(dev, dev),
+    ...stateRights(stateBucket, [`${STACK}.tfstate`], true),
+  ];
+
+  /** Runs cdktf on a stack as it was synthesized. */
+  const cdktf = (command: "deploy" | "destroy", stack: string, ...more: string[]) => {
+    const what = [command, stack, "--output", folder, "--skip-synth", "--auto-approve", "--no-color"];
     // Locking the providers of other platforms needs the registry; the cache would be in the home folder.
     const offline = ["--skip-provider-lock", "--disable-plugin-cache-env"];
     // cdktf looks for cdktf.json where it runs.
@@ -131,7 +164,8 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
     async () => {
       const before = proxy.passed.length;
       const outputsFile = join(folder, "outputs.json");
-      await cdktf("deploy", "--outputs-file", outputsFile);
+      await cdktf("deploy", STACK, "--outputs-file", outputsFile);
+      expect(beyond(askedSince(0), deploying())).toEqual([]);
       outputs =
         (JSON.parse(readFileSync(outputsFile, "utf8")) as Record<string, typeof outputs>)[STACK] ?? {};
 
@@ -248,8 +282,12 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
     async () => {
       createApp(folder).synth();
       const options = ["-detailed-exitcode", "-input=false", "-no-color"];
+      const before = proxy.passed.length;
       const plan = await run(tools.terraform, ["plan", ...options], { cwd: stackFolder, environment });
       expect(plan).toContain("No changes.");
+      const rights = [...planRights(dev, ["dev"]), ...stateRights(stateBucket, [`${STACK}.tfstate`], false)];
+      expect(beyond(askedSince(before), rights)).toEqual([]);
+      expect(askedSince(before).size).toBeGreaterThan(30);
     },
     TIMEOUT,
   );
@@ -257,10 +295,44 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
   test(
     "is destroyed by cdktf with the payload in it, and leaves nothing but an empty state",
     async () => {
-      await cdktf("destroy");
+      const before = proxy.passed.length;
+      await cdktf("destroy", STACK);
+      expect(beyond(askedSince(before), deploying())).toEqual([]);
       const nothing = { sqs: [], lambda: [], apigateway: [], cloudtrail: [], iam: [], logs: [] };
       expect(await moto.inventory()).toEqual({ ...nothing, s3: [stateBucket] });
       expect((await readState()).resources).toEqual([]);
+    },
+    TIMEOUT,
+  );
+
+  test(
+    "is refused by cdktf to be destroyed where it keeps what it has, before anything is touched",
+    async () => {
+      const cwd = join(folder, "stacks", KEPT);
+      emulate(cwd);
+      const stack = new SynthesizedStack(folder, KEPT);
+      // Two of its resources stand for all: one that is kept, and one that would go first, were there no refusal.
+      const [bucket, role] = [stack.at("content/bucket"), stack.at("sender/role")];
+      const targets = [bucket, role].map(({ address }) => `-target=${address}`);
+      await run(tools.terraform, ["init", "-input=false"], { cwd, environment });
+      await run(tools.terraform, ["apply", "-auto-approve", "-input=false", ...targets], {
+        cwd,
+        environment,
+      });
+      const Bucket = attribute(bucket, "bucket");
+      await s3.send(new PutObjectCommand({ Bucket, Key: "input/x", Body: "kept" }));
+
+      const before = proxy.passed.length;
+      await expect(cdktf("destroy", KEPT)).rejects.toThrow(
+        new RegExp(`Instance cannot be destroyed[^]*${bucket.address}`),
+      );
+      expect([...askedSince(before)].filter((action) => !/:(Get|List|Head|Describe)/.test(action))).toEqual(
+        [],
+      );
+      expect(await moto.inventory()).toMatchObject({
+        s3: [Bucket, stateBucket],
+        iam: [attribute(role, "name")],
+      });
     },
     TIMEOUT,
   );

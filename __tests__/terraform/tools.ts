@@ -113,6 +113,12 @@ function searchMirror(): string | undefined {
     ?.slice(0, -`/${PROVIDER}`.length);
 }
 
+/** The folder of the mirror that the provider comes from; undefined where it comes from the registry. */
+export function mirrorOf(provider: ProviderSource): string | undefined {
+  const text = "configFile" in provider ? readFileSync(provider.configFile, "utf8") : provider.installation;
+  return /filesystem_mirror\s*\{[^}]*path\s*=\s*"([^"]*)"/.exec(text)?.[1];
+}
+
 /**
  * The variables that Terraform runs with: this process's, but for those that would lead it to somebody's account or
  * settings.
