@@ -184,7 +184,7 @@ describe("the README's tables of a stage", () => {
 test("help and the README name commands that there are, and help names them all", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
   const named = (text: string) => [...text.matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name]) => name ?? "");
-  const npmOwn = ["ci", "pack", "prints"];
+  const npmOwn = ["ci", "install", "pack", "prints", "uninstall"];
   for (const name of [...named(readme), ...named(read("help"))].filter((word) => !npmOwn.includes(word))) {
     expect(Object.keys(scripts)).toContain(name);
   }
