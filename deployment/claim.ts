@@ -31,15 +31,16 @@ const PATIENCE_MS = 10_000;
  * Claims a folder with a file in it. A file whose processes are gone was left by a run that was killed: its claim is taken over,
  * and kept in mind until a run comes to its end.
  *
+ * @param patienceMs how long the end of a run is waited for
  * @throws DeploymentError where another run is under way
  */
-export async function claim(file: string): Promise<Claim> {
+export async function claim(file: string, patienceMs = PATIENCE_MS): Promise<Claim> {
   mkdirSync(dirname(file), { recursive: true });
   const left = read(file);
   let busy = processOf(left);
   for (
     const since = Date.now();
-    busy !== undefined && Date.now() - since < PATIENCE_MS;
+    busy !== undefined && Date.now() - since < patienceMs;
     busy = processOf(left)
   ) {
     await setTimeout(200);

@@ -119,6 +119,9 @@ test.each([
   ["local/start.ts", ["--stage", "staging"], /^There is no stage "staging"\. Stages: dev, test, prod\.$/],
   ["local/start.ts", ["--port", "x"], /^--port must be a number/],
   ["local/start.ts", ["--prot", "1"], /^Unknown option '--prot'/],
+  ["deployment/bootstrap.ts", [], /^There is nobody to ask: say --yes, or --dry-run/],
+  ["deployment/bootstrap.ts", ["--force"], /^Unknown option '--force'/],
+  ["deployment/lock.ts", ["--platforms", "x"], /^Unknown option '--platforms'/],
   [
     "local/start.ts",
     ["--data", "package.json", "--port", "0"],
@@ -148,6 +151,16 @@ test.each(["local/start.ts", "local/demo.ts"])(
     expect(stdout).toContain(script.includes("start") ? "default 4600" : "default 0");
   },
 );
+
+test.each([
+  ["deployment/bootstrap.ts", "npm run bootstrap", ["--dry-run", "--yes"]],
+  ["deployment/lock.ts", "npm run lock", ["--platform", "--fs-mirror", "--out"]],
+])("%s --help says its options, and does nothing", async (script, command, options) => {
+  const { code, stdout, stderr } = await run(script, "--help").ended;
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(new RegExp(`^Usage: ${command} -- `));
+  for (const option of options) expect(stdout).toContain(`  ${option} `);
+});
 
 test("a port that is taken is said in one line", async () => {
   const first = run("local/start.ts", "--json", "--port", "0");
