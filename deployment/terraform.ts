@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
+import { binaryOf, missingBinary } from "./binary";
 import { DeploymentError } from "./errors";
 
 /** What Terraform complains of: https://developer.hashicorp.com/terraform/internals/machine-readable-ui#diagnostic */
@@ -75,7 +76,7 @@ const PROGRESS = new Set([
  * fails.
  */
 export class Terraform {
-  readonly #binary = process.env["TERRAFORM_BINARY_NAME"] || "terraform";
+  readonly #binary = binaryOf(process.env);
 
   constructor(private readonly options: TerraformOptions) {}
 
@@ -187,10 +188,7 @@ export class Terraform {
       return { code: code ?? 1, stderr };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      throw new DeploymentError(
-        `${this.#binary} is not on the PATH. Install Terraform 1.10 or later: https://developer.hashicorp.com/terraform/install`,
-        { cause: error },
-      );
+      throw new DeploymentError(missingBinary(this.#binary), { cause: error });
     } finally {
       process.off("SIGTERM", pass);
     }

@@ -11,7 +11,8 @@ import { readReview } from "./read-review";
 import { digestOf, isEmpty } from "./review";
 import { stackFolder } from "./synth";
 import { toTerminal } from "./terminal";
-import { PlanError, binaryOf, passSignals } from "./terraform";
+import { binaryOf } from "../deployment/binary";
+import { PlanError, passSignals } from "./terraform";
 
 const ROOT = join(__dirname, "..");
 

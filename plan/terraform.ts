@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
+import { binaryOf, missingBinary } from "../deployment/binary";
 
 /** What a user can mend: told in one line. */
 export class PlanError extends Error {
@@ -26,10 +27,6 @@ export interface Ran {
   readonly stdout: string;
 }
 
-/** As cdktf does: OpenTofu, or another file than the first on the PATH. */
-export const binaryOf = (environment: NodeJS.ProcessEnv) =>
-  environment["TERRAFORM_BINARY_NAME"] || "terraform";
-
 /**
  * Runs Terraform, which asks nothing.
  *
@@ -52,10 +49,7 @@ export async function terraform(
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") throw error;
-      throw new PlanError(
-        `${binary} is not on the PATH. Install Terraform 1.10 or later: https://developer.hashicorp.com/terraform/install`,
-        { cause: error },
-      );
+      throw new PlanError(missingBinary(binary), { cause: error });
     },
   );
   if (passedOn()) throw new PlanError("Interrupted.");
