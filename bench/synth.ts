@@ -30,7 +30,7 @@ function importRoot(source: string): string {
 
 /** Copies the app as it is now, but with imports of the provider's root. */
 function copyApp(folder: string): void {
-  for (const path of ["main.ts", "tsconfig.json", "stacks", "functions"]) {
+  for (const path of ["main.ts", "tsconfig.json", "stacks", "functions", "client"]) {
     cpSync(join(ROOT, path), join(folder, path), { recursive: true });
   }
   for (const entry of readdirSync(folder, { recursive: true, encoding: "utf8" })) {

@@ -18,12 +18,12 @@ const RANGE_BYTES = 8 * 1024 ** 2;
 /** Ranges of one payload that come at once. */
 const RANGES_AT_ONCE = 4;
 /**
- * What one connection must give to be left alone: S3's gives half as much, and more of them add up.
+ * What one connection must give to be left alone: one of S3 gives less, and more of them add up.
  * Where the network is faster than that, what they hold ahead only costs memory and time.
  *
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-design-patterns.html
  */
-const FAST_BYTES_PER_SECOND = 180e6;
+const FAST_BYTES_PER_SECOND = 120e6;
 /** How often a range that breaks off is begun again without a byte more. */
 const MAX_STALLS = 8;
 
@@ -52,7 +52,7 @@ export interface DownloadContext {
   readonly retry: RetryOptions | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: OnProgress;
-  /** What one connection must give to be left alone, in bytes a second. @default 180 MB */
+  /** What one connection must give to be left alone, in bytes a second. @default 120 MB */
   readonly fastBytesPerSecond?: number;
 }
 

@@ -10,13 +10,13 @@ import { BOOTSTRAP, BOOTSTRAP_STACK, createBootstrap } from "../../bootstrap";
 import { PLACE, STAGES, createApp } from "../../main";
 import type { BootstrapConfig } from "../../stacks/bootstrap-config";
 import { boundaryArn } from "../../stacks/rights";
-import { describeWith } from "./describe-with";
-import { emulate, emulatorVariables } from "./emulator";
+import { describeWith } from "../terraform/describe-with";
+import { emulate, emulatorVariables } from "../terraform/emulator";
 import type { State } from "../../deployment/terraform";
-import { FAKE_KEYS, type Moto, startMoto } from "./moto";
-import { type MotoProxy, type Passed, startMotoProxy } from "./moto-proxy";
-import { run, stopProcesses } from "./processes";
-import { terraformEnvironment } from "./tools";
+import { FAKE_KEYS, type Moto, startMoto } from "../terraform/moto";
+import { type MotoProxy, type Passed, startMotoProxy } from "../terraform/moto-proxy";
+import { run, stopProcesses } from "../terraform/processes";
+import { terraformEnvironment } from "../terraform/tools";
 
 const ROOT = join(__dirname, "../..");
 const { accountId, region } = PLACE;
@@ -86,7 +86,7 @@ describeWith(["terraform", "moto_server", "provider"], "npm run bootstrap", (too
   }: Asked = {}): Promise<Ended> {
     createBootstrap(config, to).synth();
     emulate(join(to, "stacks", BOOTSTRAP_STACK));
-    const script = join(__dirname, "bootstrap-with.ts");
+    const script = join(__dirname, "../terraform/bootstrap-with.ts");
     const child = spawn(
       process.execPath,
       ["--import", "tsx", script, JSON.stringify(config), to, ...options],
