@@ -12,7 +12,8 @@ test(
     const run = promisify(execFile)(
       process.execPath,
       ["--import", "tsx", join(__dirname, "fuzz.ts"), "--seconds", String(SECONDS)],
-      { cwd: join(__dirname, "../..") },
+      // The functions log a line for each request.
+      { cwd: join(__dirname, "../.."), maxBuffer: Infinity },
     );
     const { stdout } = await run.catch((error: { stdout?: string }) => ({ stdout: error.stdout ?? "" }));
     const report = JSON.parse(stdout) as Report & { seed: number };
