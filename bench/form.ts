@@ -1,13 +1,11 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROLES } from "../functions/sign-url/actions";
 import { openApi } from "../functions/sign-url/openapi";
 import { buildPage } from "../functions/upload-form/build";
 import { bundleForm } from "../stacks/form";
 import { bundleSigner } from "../stacks/signer";
-import { usualBundle } from "./bundle";
 import type { Call } from "./call";
+import { SIGNER_EVENT, functionsIn } from "./functions";
 import { type Comparison, type Goal, row } from "./table";
 import { medians, takeTurns } from "./turns";
 
@@ -19,21 +17,7 @@ const NO_SLOWER: Goal = { text: "no slower than the signer", holds: (_, [signer 
 
 const EVENTS = {
   form: { httpMethod: "GET", resource: "/", headers: {}, body: null, isBase64Encoded: false },
-  signer: {
-    httpMethod: "POST",
-    resource: "/putObject",
-    headers: {},
-    body: '{"object_key":"cat.jpg"}',
-    isBase64Encoded: false,
-  },
-} as const;
-
-const ENVIRONMENT = {
-  BUCKET_NAME: "bench-content",
-  ROLES: "producer,consumer",
-  AWS_REGION: "eu-central-1",
-  AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
-  AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+  signer: SIGNER_EVENT,
 };
 
 /**
@@ -47,23 +31,9 @@ export function compareForm(folder: string): Comparison {
     { name: "form", code: bundleForm(SETTINGS).code },
     { name: "signer", code: bundleSigner(RULES).code },
   ] as const;
-  const place = join(folder, "form");
-  mkdirSync(place, { recursive: true });
-  writeFileSync(join(place, "page.json"), JSON.stringify(page));
-  for (const { name, code } of [...contenders, { name: "call", code: usualBundle("call.ts") }]) {
-    writeFileSync(join(place, `${name}.js`), code);
-  }
-
+  const callFunction = functionsIn(join(folder, "form"), contenders);
   function call(name: keyof typeof EVENTS): Call {
-    const files = ["call", name].map((file) => join(place, `${file}.js`));
-    const args = [...files, JSON.stringify(EVENTS[name]), "0", "0"];
-    const { status, stderr } = spawnSync(process.execPath, args, {
-      env: ENVIRONMENT,
-      encoding: "utf8",
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    if (status !== 0) throw new Error(`The function "${name}" failed: ${stderr}`);
-    const result: Call = JSON.parse(stderr);
+    const result = callFunction(name, EVENTS[name]);
     if (name === "form" && result.body !== page.html) throw new Error("The form does not answer its page.");
     return result;
   }

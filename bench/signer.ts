@@ -1,12 +1,9 @@
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { ROLES } from "../functions/sign-url/actions";
 import { bundleSigner } from "../stacks/signer";
 import { signature } from "./bare";
 import { usualBundle } from "./bundle";
 import type { Call } from "./call";
+import { ENVIRONMENT, SIGNER_EVENT, functionsIn } from "./functions";
 import { type Comparison, type Goal, row } from "./table";
 import { medians, takeTurns } from "./turns";
 
@@ -18,22 +15,6 @@ const WARM_MS = 500;
 
 const SMALL: Goal = { text: "ours at most 30,000", holds: (ours) => ours <= 30_000 };
 const SEVEN_TIMES: Goal = { text: "usual / ours at least 7", holds: (_, [usual = NaN]) => usual >= 7 };
-
-const BODY = '{"object_key":"cat.jpg"}';
-const EVENT = { httpMethod: "POST", resource: "/putObject", headers: {}, body: BODY, isBase64Encoded: false };
-
-/** All that a measured process knows: nothing of this machine changes what it does. */
-const ENVIRONMENT = {
-  BUCKET_NAME: "bench-content",
-  ROLES: "producer,consumer",
-  AWS_REGION: "eu-central-1",
-  AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
-  AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-  // As the token of a function's role: base64, some 900 characters, all of them in every URL.
-  AWS_SESSION_TOKEN: createHash("shake256", { outputLength: 660 }).update("token").digest("base64"),
-  // Lambda's Node is newer than ours may be: there the usual signer has nothing to warn of.
-  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-};
 
 /** @throws Error where S3 would refuse the URL: its signature is not the one that we make by hand */
 function checkUrl(name: string, { body }: Call): void {
@@ -62,21 +43,9 @@ export function compareSigners(folder: string): Comparison {
     { name: "usual", code: usualBundle("usual.ts") },
     { name: "bare", code: usualBundle("bare.ts") },
   ];
-  for (const { name, code } of [...signers, { name: "call", code: usualBundle("call.ts") }]) {
-    writeFileSync(join(folder, `${name}.js`), code);
-  }
-
+  const callFunction = functionsIn(folder, signers);
   function call(name: string, warmUpUrls = 0, warmMs = 0): Call {
-    const files = ["call", name].map((file) => join(folder, `${file}.js`));
-    const args = [...files, JSON.stringify(EVENT), String(warmUpUrls), String(warmMs)];
-    const { status, stderr } = spawnSync(process.execPath, args, {
-      env: ENVIRONMENT,
-      encoding: "utf8",
-      // A signer's log goes to stdout, and nowhere: what is measured comes by stderr.
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    if (status !== 0) throw new Error(`The signer "${name}" failed: ${stderr}`);
-    const result: Call = JSON.parse(stderr);
+    const result = callFunction(name, SIGNER_EVENT, warmUpUrls, warmMs);
     checkUrl(name, result);
     return result;
   }

@@ -20,7 +20,7 @@ const TRANSIENT_NETWORK: readonly string[] = [
 ];
 
 /** Whether the network failed, so that nobody knows whether the request arrived. */
-export const isNetworkError = (error: unknown): boolean =>
+const isNetworkError = (error: unknown): boolean =>
   TRANSIENT_NETWORK.includes((error as NodeJS.ErrnoException)?.code ?? "");
 
 /** Whether the same request may succeed later. */

@@ -31,6 +31,9 @@ import type { StageConfig } from "./stage";
 /** What the names of a stage's resources begin with. */
 export const namePrefix = (stage: string) => `tweedle-${stage}-`;
 
+/** The names of the roles that workflows take. */
+export const PIPELINE_ROLES = { plan: "tweedle-plan", deploy: (stage: string) => `tweedle-deploy-${stage}` };
+
 /** The name of the policy that bounds the roles of a stage. */
 export const boundaryName = (stage: string) => `tweedle-boundary-${stage}`;
 

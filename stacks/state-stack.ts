@@ -9,11 +9,19 @@ import { GitHubProvider } from "./constructs/github-provider";
 import { PipelineRole } from "./constructs/pipeline-role";
 import { StateBucket } from "./constructs/state-bucket";
 import { policyJson } from "./policy";
-import { boundaryName, boundaryRights, deployRights, namePrefix, planRights, stateRights } from "./rights";
+import {
+  PIPELINE_ROLES,
+  boundaryName,
+  boundaryRights,
+  deployRights,
+  namePrefix,
+  planRights,
+  stateRights,
+} from "./rights";
 import { stackName } from "./stage";
 import { PlacedStack, stateBucketName, stateKey } from "./terraform";
 
-const NAMES = { plan: "tweedle-plan", deploy: "tweedle-deploy-", apiGateway: "tweedle-api-gateway-logs" };
+const API_GATEWAY_ROLE = "tweedle-api-gateway-logs";
 
 /**
  * What the stages of an account and region need before they are: the bucket that their states live in, the policies that
@@ -46,8 +54,8 @@ export class StateStack extends PlacedStack {
       place: this.#place,
       accessLogs,
       roleNames: [
-        NAMES.plan,
-        ...stages.flatMap(({ stage }) => [NAMES.deploy + stage, `${namePrefix(stage)}*`]),
+        PIPELINE_ROLES.plan,
+        ...stages.flatMap(({ stage }) => [PIPELINE_ROLES.deploy(stage), `${namePrefix(stage)}*`]),
       ],
     });
     for (const { stage } of stages) {
@@ -57,7 +65,7 @@ export class StateStack extends PlacedStack {
         policy: policyJson(boundaryRights(this.#place, stage)),
       });
     }
-    if (apiGatewayAccount) new ApiGatewayLogging(this, "api-gateway", { roleName: NAMES.apiGateway });
+    if (apiGatewayAccount) new ApiGatewayLogging(this, "api-gateway", { roleName: API_GATEWAY_ROLE });
     const outputs = {
       state_bucket_name: this.bucket.bucket.id,
       ...(github && this.#createPipelineRoles(github)),
@@ -77,7 +85,7 @@ export class StateStack extends PlacedStack {
         write,
       );
     const plan = new PipelineRole(this, "plan", {
-      roleName: NAMES.plan,
+      roleName: PIPELINE_ROLES.plan,
       description: "Workflows plan with it: it reads how the stages are set, and their states.",
       trust: provider.trustStatement(["pull_request", `ref:refs/heads/${github.branch ?? "main"}`]),
       after: provider.ready,
@@ -86,7 +94,7 @@ export class StateStack extends PlacedStack {
     const deploy = stages.map((stage) => [
       stage.stage,
       new PipelineRole(this, `deploy-${stage.stage}`, {
-        roleName: NAMES.deploy + stage.stage,
+        roleName: PIPELINE_ROLES.deploy(stage.stage),
         description: `Workflows deploy ${stage.stage} with it, in the environment of that name.`,
         trust: provider.trustStatement([`environment:${stage.stage}`]),
         after: provider.ready,

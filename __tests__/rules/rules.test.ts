@@ -4,8 +4,9 @@ import { App } from "cdktf";
 import { BOOTSTRAP, BOOTSTRAP_STACK, createBootstrap } from "../../bootstrap";
 import { STAGES, createApp } from "../../main";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
-import { type StageConfig, stackName } from "../../stacks/stage";
+import { stackName } from "../../stacks/stage";
 import { InspectionStack, SIGNING } from "../stacks/inspection-stack";
+import { KEYED, SWITCHED } from "../stacks/switched";
 import { temporaryFolder } from "../stacks/tools";
 import { type Attributes, type Deployment, readDeployment, set, withMistake } from "./deployment";
 import { RULES, findings } from "./rules";
@@ -16,25 +17,6 @@ const extended = new App({ outdir: join(outdir, "extended") });
 new InspectionStack(extended, "inspection", SIGNING, 60);
 extended.synth();
 
-/** A stage with every switch on that may be on together. */
-const SWITCHED: StageConfig = {
-  ...SIGNING,
-  stage: "switched",
-  producerAuthorization: "AWS_IAM",
-  wafRateLimit: 1000,
-  customerManagedKey: true,
-  denyOverwrites: true,
-  eventBridge: true,
-  permissionsBoundary: `arn:aws:iam::${SIGNING.accountId}:policy/boundary`,
-  sourceIps: ["203.0.113.0/24"],
-  sourceVpces: ["vpce-1a2b3c4d"],
-  apiLogs: true,
-  alarmTopic: true,
-  alarmEmail: "alice@example.com",
-};
-/** And one with what cannot be on together with that. */
-const { producerAuthorization: _, ...WITHOUT_SIGNATURES } = SWITCHED;
-const KEYED: StageConfig = { ...WITHOUT_SIGNATURES, stage: "keyed", producerApiKeys: ["shop", "mail"] };
 const switched = new App({ outdir: join(outdir, "switched") });
 for (const config of [SWITCHED, KEYED]) new ProducerConsumerStack(switched, config.stage, config);
 switched.synth();

@@ -5,30 +5,15 @@ import { BOOTSTRAP } from "../../bootstrap";
 import { STAGES, createApp } from "../../main";
 import type { BootstrapConfig } from "../../stacks/bootstrap-config";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
-import { type StageConfig, stackName } from "../../stacks/stage";
+import { stackName } from "../../stacks/stage";
 import { StateStack } from "../../stacks/state-stack";
+import { KEYED, SWITCHED } from "../stacks/switched";
 import { describeWith } from "./describe-with";
 import { run, stopProcesses } from "./processes";
 import { terraformEnvironment } from "./tools";
 
-/** All switches, in stacks of those that go together. */
-const SWITCHED: Readonly<Record<string, Partial<StageConfig>>> = {
-  "all-switches": {
-    producerApiKeys: ["shop"],
-    wafRateLimit: 1000,
-    apiLogs: true,
-    customerManagedKey: true,
-    denyOverwrites: true,
-    sourceIps: ["203.0.113.0/24"],
-    sourceVpces: ["vpce-1a2b3c4d"],
-    eventBridge: true,
-    permissionsBoundary: "arn:aws:iam::aws:policy/PowerUserAccess",
-    reservedConcurrentExecutions: 1,
-    alarmTopic: true,
-    alarmEmail: "alice@example.com",
-  },
-  "signing-producers": { producerAuthorization: "AWS_IAM", consumerAuthorization: "AWS_IAM" },
-};
+/** All switches, in stages of those that go together. */
+const SWITCHES = [SWITCHED, KEYED];
 
 const github = { repository: "alice/shop", ownerId: "123456", repositoryId: "456789" };
 /** What is made before any stage, with roles for a repository and with what the account may have already. */
@@ -39,7 +24,7 @@ const BOOTSTRAPS: Readonly<Record<string, Partial<BootstrapConfig>>> = {
 
 const STACKS = [
   ...STAGES.map(({ stage }) => stackName(stage)),
-  ...Object.keys(SWITCHED),
+  ...SWITCHES.map(({ stage }) => stage),
   ...Object.keys(BOOTSTRAPS),
 ];
 
@@ -51,9 +36,7 @@ function synthesize(outdir: string, hcl: boolean): void {
   if (hcl) process.env["SYNTH_HCL_OUTPUT"] = "true";
   try {
     const app = createApp(outdir);
-    for (const [name, switches] of Object.entries(SWITCHED)) {
-      new ProducerConsumerStack(app, name, { ...(STAGES[0] as StageConfig), ...switches });
-    }
+    for (const config of SWITCHES) new ProducerConsumerStack(app, config.stage, config);
     for (const [name, config] of Object.entries(BOOTSTRAPS))
       new StateStack(app, name, { ...BOOTSTRAP, ...config });
     app.synth();

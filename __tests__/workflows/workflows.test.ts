@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { STAGES } from "../../main";
+import { PIPELINE_ROLES } from "../../stacks/rights";
 import { temporaryFolder } from "../local/tools";
 
 const ROOT = join(__dirname, "../..");
@@ -201,10 +202,10 @@ test("AWS is reached by roles, of which only an environment's may change anythin
     return typeof role === "string" ? [[at, role.split("/").at(-1), job.environment]] : [];
   });
   expect(roles).toEqual([
-    ["deploy-stage.yml review", "tweedle-plan", undefined],
-    ["deploy-stage.yml deploy", "tweedle-deploy-${{ inputs.stage }}", "${{ inputs.stage }}"],
-    ["drift.yml plan", "tweedle-plan", undefined],
-    ["plan.yml plan", "tweedle-plan", undefined],
+    ["deploy-stage.yml review", PIPELINE_ROLES.plan, undefined],
+    ["deploy-stage.yml deploy", PIPELINE_ROLES.deploy("${{ inputs.stage }}"), "${{ inputs.stage }}"],
+    ["drift.yml plan", PIPELINE_ROLES.plan, undefined],
+    ["plan.yml plan", PIPELINE_ROLES.plan, undefined],
   ]);
   expect(jobOf("deploy.yml", "stages").if).toBe("github.ref == 'refs/heads/main'");
 });

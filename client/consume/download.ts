@@ -4,15 +4,13 @@ import { Readable } from "node:stream";
 import { type Api, OtherBucketError } from "../api";
 import { HttpError, TweedleError, throwIfAborted } from "../errors";
 import { bytesOf, networkError } from "../http";
-import { LAYOUT_METADATA } from "../produce/layout";
+import { LAYOUT_METADATA, MULTIPART_THRESHOLD_BYTES } from "../produce/layout";
 import type { OnProgress } from "../produce/progress";
 import { type RetryOptions, delayBefore, isTransient, retrying, wait } from "../retry";
 import { EXPIRES_IN, SignedRequest } from "../signed-request";
 import type { Announcement } from "./contents";
 import { type Expected, type VerifiedBy, checkFor, verified } from "./verify";
 
-/** Larger payloads come in ranges, several at once, in bytes. */
-const RANGE_THRESHOLD_BYTES = 64 * 1024 ** 2;
 /** One range, in bytes: what of it has arrived waits in memory for its turn. */
 const RANGE_BYTES = 8 * 1024 ** 2;
 /** Ranges of one payload that come at once. */
@@ -82,7 +80,7 @@ interface Facts extends Expected {
  */
 export async function download(context: DownloadContext, object: Announcement): Promise<Download> {
   const { size = Infinity } = object;
-  const whole = size <= RANGE_THRESHOLD_BYTES;
+  const whole = size <= MULTIPART_THRESHOLD_BYTES;
   const request = signed(context, object, "getObject");
   // An ETag pins what has no version.
   const pin = object.eTag === undefined ? undefined : `"${object.eTag}"`;

@@ -8,7 +8,7 @@ import { Api, type ApiOptions } from "../api";
 import { HttpError, TweedleError, checkWhole, throwIfAborted } from "../errors";
 import type { Context, Fields, Produced } from "./context";
 import { defaultStateDirectory } from "./journal";
-import { Layout, MIN_PART_BYTES } from "./layout";
+import { Layout, MIN_PART_BYTES, MULTIPART_THRESHOLD_BYTES } from "./layout";
 import { type Part, Pieces, nextPart, partsOf } from "./parts";
 import { type OnProgress, Progress } from "./progress";
 import { putObject } from "./put-object";
@@ -60,7 +60,7 @@ export type Input = string | Uint8Array | AsyncIterable<Uint8Array | string>;
 
 const DEFAULTS = {
   inlineThresholdBytes: LIMITS.messageBytes,
-  multipartThresholdBytes: 64 * MIB,
+  multipartThresholdBytes: MULTIPART_THRESHOLD_BYTES,
   concurrency: 4,
   partSizeBytes: 32 * MIB,
   streamPartBytes: 8 * MIB,

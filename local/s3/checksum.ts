@@ -14,7 +14,7 @@ const CHECKSUM_HEADER = "x-amz-checksum-sha256";
 const CHECKSUM_TYPE_HEADER = "x-amz-checksum-type";
 const ALGORITHM_HEADER = "x-amz-checksum-algorithm";
 
-export const isDigest = (value: string) => {
+const isDigest = (value: string) => {
   const bytes = Buffer.from(value, "base64");
   return bytes.length === 32 && bytes.toString("base64") === value;
 };

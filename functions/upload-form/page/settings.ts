@@ -13,8 +13,6 @@ export const STAGE = {
 /** The API that this page is GET / of, with a slash at the end. Of the address, only the path is taken. */
 export const API = `${location.origin}${location.pathname.replace(/\/*$/, "")}/`;
 
-/** Files up to this size go up in one request, larger ones in parts, in bytes. */
-export const MULTIPART_THRESHOLD = 64 * MIB;
 /** What a part should have, in bytes: it is in memory while it is hashed. */
 export const PART_BYTES = 8 * MIB;
 /** The largest that a part may have, in bytes, and so the largest file. */

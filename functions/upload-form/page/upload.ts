@@ -6,7 +6,8 @@ import { Multipart } from "./multipart";
 import { cleanName } from "./names";
 import { PutObject } from "./put-object";
 import type { Hindrance } from "./retry";
-import { LARGEST_FILE, MULTIPART_THRESHOLD, STAGE } from "./settings";
+import { MULTIPART_THRESHOLD_BYTES } from "../../../client/produce/layout";
+import { LARGEST_FILE, STAGE } from "./settings";
 import { FAILURE, ROW } from "./texts";
 
 export type Phase = "waiting" | "running" | "paused" | "done" | "failed" | "cancelled";
@@ -52,7 +53,7 @@ export class Upload {
     this.size = item.file.size;
     this.name = cleanName(item.path);
     this.#type = item.file.type || "application/octet-stream";
-    this.#way = this.size > MULTIPART_THRESHOLD ? new Multipart() : new PutObject();
+    this.#way = this.size > MULTIPART_THRESHOLD_BYTES ? new Multipart() : new PutObject();
   }
 
   /** Whether something would be lost if the page were left. */
