@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROLES } from "../functions/sign-url/actions";
 import { openApi } from "../functions/sign-url/openapi";
@@ -31,7 +32,10 @@ export function compareForm(folder: string): Comparison {
     { name: "form", code: bundleForm(SETTINGS).code },
     { name: "signer", code: bundleSigner(RULES).code },
   ] as const;
-  const callFunction = functionsIn(join(folder, "form"), contenders);
+  const place = join(folder, "form");
+  const callFunction = functionsIn(place, contenders);
+  // The form reads it from beside itself, as in its zip.
+  writeFileSync(join(place, "page.json"), JSON.stringify(page));
   function call(name: keyof typeof EVENTS): Call {
     const result = callFunction(name, EVENTS[name]);
     if (name === "form" && result.body !== page.html) throw new Error("The form does not answer its page.");
