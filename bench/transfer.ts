@@ -44,10 +44,10 @@ const LOADS: readonly Load[] = [
 ];
 
 const under = (most: number): Goal => ({ text: `ours under ${most}`, holds: (ours) => ours < most });
-/** Of throughputs, that of the loopback last. */
+/** Of throughputs, those of the loopback last: the second of them leaves out what makes sure of every byte. */
 const FAST: Goal = {
-  text: "others at most 1, bare at most 1.25",
-  holds: (_, ratios) => ratios.every((ratio, index) => ratio <= (index === ratios.length - 1 ? 1.25 : 1)),
+  text: "others at most 1, checked at most 1.25",
+  holds: (_, ratios) => ratios.slice(0, -2).every((ratio) => ratio <= 1) && (ratios.at(-2) ?? NaN) <= 1.25,
 };
 
 /**
@@ -103,7 +103,7 @@ export function buildContenders(folder: string): void {
   const build = [...TSX, join(ROOT, "client", "build.ts"), "--outdir", join(folder, "dist")];
   const { status, stderr } = spawnSync(process.execPath, build, { cwd: ROOT, encoding: "utf8" });
   if (status !== 0) throw new Error(`The client could not be built: ${stderr}`);
-  for (const name of ["move", "ours", "usual", "aws", "bare"]) {
+  for (const name of ["move", "ours", "usual", "aws", "checked", "bare"]) {
     writeFileSync(join(folder, `${name}.js`), usualBundle(`transfer/${name}.ts`));
   }
 }
@@ -161,6 +161,7 @@ function compareMoves(
     { name: "ours" },
     { name: "usual" },
     ...(hasAws() ? [{ name: "aws" }] : []),
+    { name: "checked" },
     { name: "bare" },
   ];
   const rows: Record<"produce" | "consume", Row[]> = { produce: [], consume: [] };
@@ -199,11 +200,12 @@ function compareMoves(
   return [
     comparison("produce", "lib-storage", [
       "lib-storage: its Upload with all defaults but checksums, as the local S3 knows no CRC32; with the account's credentials.",
-      "bare: a PUT a file from node:http, its URL signed before; no digest, of which the server would check it.",
+      "bare: a PUT a file from node:http, its URL signed before; no digest. checked: with one, which the server checks.",
     ]),
     comparison("consume", "GetObject", [
       "GetObject: the SDK for SQS and S3; as ours it deletes message and payload. It verifies nothing.",
-      "bare: a GET a file from node:http, its URL signed before. aws s3 cp and bare know the keys, and no queue.",
+      "bare: a GET a file from node:http, its URL signed before. checked: with its SHA-256.",
+      "aws s3 cp, checked and bare know the keys, and no queue.",
       "aws s3 cp: the whole process, Python's start with it; of the others, what follows the loading of modules.",
       `Of several files, ${FILES_AT_ONCE} at once. Received into files without fsync. Peak memory: VmHWM, of Linux.`,
       "The chain runs in a process of its own, with a stage that throttles nobody (dev takes 50 requests a second).",

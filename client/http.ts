@@ -93,7 +93,7 @@ export const networkError = (code: string, message: string): Error =>
   Object.assign(new Error(message), { code });
 
 /** Node calls a connection that ended in the middle by several names. */
-function asNetworkError(error: NodeJS.ErrnoException): Error {
+export function asNetworkError(error: NodeJS.ErrnoException): Error {
   return error.message === "aborted" || error.message === "socket hang up"
     ? networkError("ECONNRESET", "The connection broke.")
     : error;

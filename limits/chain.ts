@@ -1,18 +1,9 @@
 import { LIMITS } from "../functions/sign-url/limits";
-import { Layout } from "../client/produce/layout";
+import { Layout, MULTIPART_THRESHOLD_BYTES, PART_BYTES, RANGE_BYTES } from "../client/produce/layout";
 import type { Prices, Quotas } from "./aws";
 
-const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 const MONTH_SECONDS = 30 * 86_400;
-
-/** How our client sends and fetches by default, in bytes. */
-export const CLIENT = {
-  multipartThresholdBytes: 64 * MIB,
-  partBytes: 32 * MIB,
-  rangeThresholdBytes: 64 * MIB,
-  rangeBytes: 8 * MIB,
-} as const;
 
 /** What a message says beside the payload that it carries, in bytes: its key, digest and type. */
 const ENVELOPE_BYTES = 400;
@@ -54,13 +45,13 @@ export function workOf(size: number): Work {
       storedBytes: 0,
     };
   }
-  const whole = size <= CLIENT.multipartThresholdBytes;
-  const parts = whole ? 0 : Math.ceil(size / Layout.ofSize(size, CLIENT.partBytes).sizeOf(1));
-  const ranges = size <= CLIENT.rangeThresholdBytes ? 0 : Math.ceil(size / CLIENT.rangeBytes);
-  // To begin, each part, to complete; or one PUT. To read: the head and all ranges by one URL each, or one GET.
+  const whole = size <= MULTIPART_THRESHOLD_BYTES;
+  const parts = whole ? 0 : Math.ceil(size / Layout.ofSize(size, PART_BYTES).sizeOf(1));
+  // To begin, each part, to complete; or one PUT.
   const producer = whole ? 1 : parts + 2;
-  const consumer = ranges === 0 ? 2 : 3;
-  const s3Reads = ranges === 0 ? 1 : ranges + 1;
+  // To read, where no connection is fast enough to be left alone, and to delete: one URL each.
+  const consumer = 2;
+  const s3Reads = whole ? 1 : Math.ceil(size / RANGE_BYTES);
   return {
     way: whole ? "one PUT" : "parts",
     apiRequests: producer + consumer,

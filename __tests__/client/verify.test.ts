@@ -1,22 +1,27 @@
 import { createHash, randomBytes } from "node:crypto";
 import * as fc from "fast-check";
-import { type Expected, checkFor, verified } from "../../client/consume/verify";
+import { type Expected, VerifiedBody, checkFor } from "../../client/consume/verify";
 import { compositeChecksum } from "../../client/produce/upload";
 import { Layout } from "../../client/produce/layout";
 import { sha256 } from "./tools";
 
 const BYTES = randomBytes(10_000);
 
-async function* inChunks(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+/** Gives a body so many bytes at once. */
+async function fill(body: VerifiedBody, bytes: Buffer, size: number): Promise<void> {
+  for (let at = 0; at < bytes.length; at += size) await body.add(bytes.subarray(at, at + size));
+  body.finish();
 }
 
 /** What comes through, and why it ended. */
 async function through(bytes: Buffer, expected: Expected, chunk = 999) {
+  // With no room, each chunk is read before the next.
+  const body = new VerifiedBody(expected, checkFor(expected), undefined, { highWaterMark: 1 });
   const chunks: Buffer[] = [];
   let error: unknown;
+  fill(body, bytes, chunk).catch((reason: Error) => body.destroy(reason));
   try {
-    for await (const one of verified(inChunks(bytes, chunk), expected, checkFor(expected))) chunks.push(one);
+    for await (const one of body) chunks.push(one as Buffer);
   } catch (reason) {
     error = reason;
   }

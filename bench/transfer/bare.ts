@@ -8,19 +8,19 @@ import { CHUNK_BYTES, type Contender, type Endpoints, FILES_AT_ONCE, atOnce, sav
 interface Signed {
   readonly object_key: string;
   readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: FILES_AT_ONCE });
 
 /** @throws Error where the answer is no */
-async function exchange(
+export async function exchange(
   method: string,
-  url: string,
+  { url, headers }: Pick<Signed, "url" | "headers">,
   body: string | ReadStream = "",
 ): Promise<IncomingMessage> {
   const length = typeof body === "string" ? body.length : statSync(body.path).size;
-  const headers = { "content-length": length };
-  const asked = request(url, { method, agent, headers });
+  const asked = request(url, { method, agent, headers: { ...headers, "content-length": length } });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     asked.once("response", resolve).once("error", reject);
   });
@@ -32,30 +32,31 @@ async function exchange(
 }
 
 // Not with fetch: what it leaves behind makes Node's own HTTP slower.
-async function sign({ apiUrl }: Endpoints, action: string, object_key: string): Promise<Signed> {
-  const asked = JSON.stringify({ object_key, expires_in: 900 });
-  return (await json(await exchange("POST", `${apiUrl}/${action}`, asked))) as Signed;
+export async function sign({ apiUrl }: Endpoints, action: string, fields: object): Promise<Signed> {
+  const asked = JSON.stringify({ ...fields, expires_in: 900 });
+  return (await json(await exchange("POST", { url: `${apiUrl}/${action}`, headers: {} }, asked))) as Signed;
+}
+
+export const read = (file: string) => createReadStream(file, { highWaterMark: CHUNK_BYTES });
+
+export const signPut = (chain: Endpoints, file: string, fields = {}) =>
+  sign(chain, "putObject", { object_key: basename(file), ...fields });
+
+export async function put(file: string, signed: Signed): Promise<string> {
+  (await exchange("PUT", signed, read(file))).resume();
+  return signed.object_key;
 }
 
 /** The loopback: one request a file, whose URL is there already. It checks nothing. */
 export const contender: Contender = {
   produce: async (chain, files) => {
-    const all = await atOnce(files, async (file) => ({
-      file,
-      ...(await sign(chain, "putObject", basename(file))),
-    }));
-    return async () => ({
-      keys: await atOnce(all, async ({ file, url, object_key }) => {
-        const body = createReadStream(file, { highWaterMark: CHUNK_BYTES });
-        (await exchange("PUT", url, body)).resume();
-        return object_key;
-      }),
-    });
+    const all = await atOnce(files, async (file) => ({ file, signed: await signPut(chain, file) }));
+    return async () => ({ keys: await atOnce(all, ({ file, signed }) => put(file, signed)) });
   },
   consume: async (chain, keys, folder) => {
-    const all = await atOnce(keys, (key) => sign(chain, "getObject", key));
+    const all = await atOnce(keys, (object_key) => sign(chain, "getObject", { object_key }));
     return async () => {
-      await atOnce(all, async ({ url, object_key }) => save(await exchange("GET", url), folder, object_key));
+      await atOnce(all, async (signed) => save(await exchange("GET", signed), folder, signed.object_key));
     };
   },
 };

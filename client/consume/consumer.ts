@@ -152,8 +152,10 @@ export class Consumer {
 
   async #start(): Promise<void> {
     const { queueUrl, visibilityTimeoutSeconds, waitTimeSeconds = 20, stopWhenEmpty } = this.#options;
-    await this.#checkApi();
-    this.#visibilityTimeoutSeconds = visibilityTimeoutSeconds ?? (await this.#queueVisibilityTimeout());
+    [this.#visibilityTimeoutSeconds] = await Promise.all([
+      visibilityTimeoutSeconds ?? this.#queueVisibilityTimeout(),
+      this.#checkApi(),
+    ]);
     if (this.#stopping) return;
     const poller = Poller.create({
       queueUrl,

@@ -1,18 +1,16 @@
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { type Api, OtherBucketError } from "../api";
 import { HttpError, TweedleError, throwIfAborted } from "../errors";
-import { bytesOf, networkError } from "../http";
-import { LAYOUT_METADATA, MULTIPART_THRESHOLD_BYTES } from "../produce/layout";
+import { asNetworkError, networkError } from "../http";
+import { LAYOUT_METADATA, MULTIPART_THRESHOLD_BYTES, RANGE_BYTES } from "../produce/layout";
 import type { OnProgress } from "../produce/progress";
 import { type RetryOptions, delayBefore, isTransient, retrying, wait } from "../retry";
 import { EXPIRES_IN, SignedRequest } from "../signed-request";
 import type { Announcement } from "./contents";
-import { type Expected, type VerifiedBy, checkFor, verified } from "./verify";
+import { type Expected, VerifiedBody, type VerifiedBy, checkFor } from "./verify";
 
-/** One range, in bytes: what of it has arrived waits in memory for its turn. */
-const RANGE_BYTES = 8 * 1024 ** 2;
 /** Ranges of one payload that come at once. */
 const RANGES_AT_ONCE = 4;
 /**
@@ -65,7 +63,7 @@ export interface Download {
   readonly body: Readable;
 }
 
-/** What a HEAD or a GET says of an object. */
+/** What S3 says of an object. */
 interface Facts extends Expected {
   readonly eTag: string;
   readonly contentType: string | undefined;
@@ -76,60 +74,39 @@ interface Facts extends Expected {
  * Begins to fetch what a message announces, pinned to the version or the ETag that it names.
  *
  * @throws TweedleError Gone, where it is not there any more; Refused, where S3 or the API says 403; Invalid, where the
- *   message names another bucket than the API signs for; Unavailable
+ *   message names another bucket than the API signs for; Corrupt, where it has another size; Unavailable
  */
 export async function download(context: DownloadContext, object: Announcement): Promise<Download> {
-  const { size = Infinity } = object;
-  const whole = size <= MULTIPART_THRESHOLD_BYTES;
-  const request = signed(context, object, "getObject");
-  // An ETag pins what has no version.
-  const pin = object.eTag === undefined ? undefined : `"${object.eTag}"`;
-  if (whole) {
-    const response = await first(context, object, request, pin);
-    try {
-      const facts = factsOf(response);
-      const chunks = afterHead(context, object, request, facts, response);
-      return deliver(context, object, facts, chunks, response);
-    } catch (error) {
-      response.destroy();
-      throw error;
-    }
-  }
-  const head = await first(context, object, signed(context, object, "headObject"), pin);
-  head.resume();
-  const facts = factsOf(head);
-  return deliver(context, object, facts, inPieces(context, object, request, facts));
-}
-
-function deliver(
-  { signal, onProgress }: DownloadContext,
-  object: Announcement,
-  facts: Facts,
-  chunks: AsyncIterable<Buffer>,
-  response?: IncomingMessage,
-): Download {
-  if (object.size !== undefined && object.size !== facts.size) {
+  const { onProgress, signal } = context;
+  const request = signed(context, object);
+  const response = await first(context, object, request);
+  const facts = factsOf(response);
+  const { contentType, metadata, size } = facts;
+  if (object.size !== undefined && object.size !== size) {
+    response.destroy();
     throw new TweedleError(
       "Corrupt",
-      `${object.key} was announced with ${object.size} bytes, and has ${facts.size}.`,
+      `${object.key} was announced with ${object.size} bytes, and has ${size}.`,
     );
   }
   const check = checkFor(facts);
-  const body = Readable.from(verified(chunks, facts, check, onProgress), {
-    objectMode: false,
-    highWaterMark: 1024 ** 2,
-    signal,
-  });
-  // What nobody reads must not hold its connection.
-  body.once("close", () => response?.destroy());
+  const body = new VerifiedBody(facts, check, onProgress, { signal });
   // A reader that does not listen is told by the consumer.
   body.on("error", () => undefined);
-  const { contentType, metadata, size } = facts;
+  // What nobody reads must not hold a connection.
+  const closed = new AbortController();
+  setMaxListeners(Infinity, closed.signal);
+  body.once("close", () => {
+    closed.abort();
+    response.destroy();
+  });
+  const source = { ...context, object, request, facts, signal: closed.signal };
+  void fill(body, source, response).catch((error: Error) => body.destroy(error));
   return { size, contentType, metadata, verifiedBy: check.by, body };
 }
 
 /** A request for an object, whose URL leads to the bucket that the message names, or to none. */
-function signed({ api, signal }: DownloadContext, object: Announcement, action: "getObject" | "headObject") {
+function signed({ api, signal }: DownloadContext, object: Announcement): SignedRequest {
   const fields = {
     object_key: object.key,
     ...(object.versionId !== undefined && { version_id: object.versionId }),
@@ -138,7 +115,7 @@ function signed({ api, signal }: DownloadContext, object: Announcement, action: 
   };
   return new SignedRequest(api.connections, async () => {
     try {
-      return await api.askFor(object.bucket, action, fields, signal);
+      return await api.askFor(object.bucket, "getObject", fields, signal);
     } catch (error) {
       if (error instanceof OtherBucketError) throw error;
       // What is wrong with the API, or with how it is asked, is not the message's fault: it comes again.
@@ -151,11 +128,11 @@ function signed({ api, signal }: DownloadContext, object: Announcement, action: 
 /** The answer that tells what the object is. */
 async function first(
   { retry, signal }: DownloadContext,
-  { key }: Announcement,
+  { key, eTag }: Announcement,
   request: SignedRequest,
-  pin: string | undefined,
 ): Promise<IncomingMessage> {
-  const headers = pin === undefined ? {} : { "if-match": pin };
+  // An ETag pins what has no version.
+  const headers = eTag === undefined ? {} : { "if-match": `"${eTag}"` };
   try {
     return await retrying(`Fetching ${key}`, () => request.send({ headers, signal }), { signal, retry });
   } catch (error) {
@@ -196,36 +173,65 @@ function factsOf({ headers }: IncomingMessage): Facts {
   };
 }
 
-/** What an answer holds, and after it breaks off the rest. */
-async function* afterHead(
-  context: DownloadContext,
-  object: Announcement,
-  request: SignedRequest,
-  facts: Facts,
-  response: IncomingMessage,
-): AsyncGenerator<Buffer> {
-  let position = 0;
-  try {
-    for await (const chunk of bytesOf(response)) {
-      position += chunk.length;
-      yield chunk;
-    }
-  } catch (error) {
-    throwIfAborted(context.signal);
-    if (!isTransient(error)) throw error;
-  }
-  if (position < facts.size) yield* range(context, object, request, facts, position, facts.size);
+/** Where the bytes of an object come from. */
+interface Source extends DownloadContext {
+  readonly object: Announcement;
+  readonly request: SignedRequest;
+  readonly facts: Facts;
 }
 
-/** Bytes from one position to another, the latter not included; where they break off, it goes on from there. */
-async function* range(
-  { signal, retry }: DownloadContext,
-  { key }: Announcement,
-  request: SignedRequest,
-  { eTag }: Facts,
+/** Takes bytes as they come. @returns what to wait for before the next, if anything */
+type Take = (chunk: Buffer) => Promise<void> | undefined;
+
+/** Gives a body all of its bytes: those of the first answer, as long as that is fast, and then the rest. */
+async function fill(body: VerifiedBody, source: Source, response: IncomingMessage): Promise<void> {
+  const { size } = source.facts;
+  const take: Take = (chunk) => body.add(chunk);
+  const { position, isSlow } = await takeAnswer(source, response, take);
+  if (isSlow) await takeRanges(source, position, size, take);
+  else if (position < size) await takeRange(source, position, size, take);
+  body.finish();
+}
+
+/**
+ * Takes what an answer holds, to where it breaks off. Of a large payload that is what comes first, where it does not
+ * come fast enough.
+ */
+async function takeAnswer(
+  { facts, fastBytesPerSecond = FAST_BYTES_PER_SECOND, signal }: Source,
+  response: IncomingMessage,
+  take: Take,
+): Promise<{ readonly position: number; readonly isSlow: boolean }> {
+  let position = 0;
+  let waitedMs = 0;
+  // What the reader takes its time for would take as long with more connections.
+  let asked = performance.now();
+  let judged = facts.size <= MULTIPART_THRESHOLD_BYTES;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      waitedMs += performance.now() - asked;
+      position += chunk.length;
+      await take(chunk);
+      if (!judged && position >= RANGE_BYTES) {
+        judged = true;
+        if (position * 1000 < fastBytesPerSecond * waitedMs) return { position, isSlow: true };
+      }
+      asked = performance.now();
+    }
+  } catch (error) {
+    throwIfAborted(signal);
+    if (!isTransient(error)) throw error;
+  }
+  return { position, isSlow: false };
+}
+
+/** Takes bytes from one position to another, the latter not included; where they break off, it goes on from there. */
+async function takeRange(
+  { signal, retry, request, object: { key }, facts: { eTag } }: Source,
   start: number,
   end: number,
-): AsyncGenerator<Buffer> {
+  take: Take,
+): Promise<void> {
   const maxStalls = retry?.maxAttempts ?? MAX_STALLS;
   let position = start;
   for (let stalls = 0; position < end;) {
@@ -238,9 +244,9 @@ async function* range(
           throw new HttpError(502, "", "S3 answered all where a range was asked for.");
         if (!response.headers["content-range"]?.startsWith(`bytes ${position}-${end - 1}/`))
           throw new HttpError(502, "", "S3 answered another range than was asked for.");
-        for await (const chunk of bytesOf(response)) {
+        for await (const chunk of response as AsyncIterable<Buffer>) {
           position += chunk.length;
-          yield chunk;
+          await take(chunk);
         }
       } finally {
         response.destroy();
@@ -251,79 +257,59 @@ async function* range(
       if (!isTransient(error)) throw explained(error, key);
       stalls = position > before ? 1 : stalls + 1;
       if (stalls >= maxStalls) {
-        throw new TweedleError(
-          "Unavailable",
-          `${key} broke off ${stalls} times: ${(error as Error).message}`,
-          { cause: error },
-        );
+        const { message } = asNetworkError(error as Error);
+        throw new TweedleError("Unavailable", `${key} broke off ${stalls} times: ${message}`, {
+          cause: error,
+        });
       }
       await wait(delayBefore(stalls, retry), signal);
     }
   }
 }
 
-/** All of an object: a first range, and by how fast that came the rest in one or in several at once. */
-async function* inPieces(
-  context: DownloadContext,
-  object: Announcement,
-  request: SignedRequest,
-  facts: Facts,
-): AsyncGenerator<Buffer> {
-  const { fastBytesPerSecond = FAST_BYTES_PER_SECOND } = context;
-  const start = performance.now();
-  const begun = Math.min(RANGE_BYTES, facts.size);
-  yield* range(context, object, request, facts, 0, begun);
-  const bytesPerSecond = (begun * 1000) / (performance.now() - start);
-  const rest = bytesPerSecond < fastBytesPerSecond ? inRanges : range;
-  yield* rest(context, object, request, facts, begun, facts.size);
-}
-
 /** The same, several ranges of it coming at once as far as the budget allows. */
-async function* inRanges(
-  context: DownloadContext,
-  object: Announcement,
-  request: SignedRequest,
-  facts: Facts,
-  start: number,
-  end: number,
-): AsyncGenerator<Buffer> {
-  const { budget } = context;
+async function takeRanges(source: Source, start: number, end: number, take: Take): Promise<void> {
+  const { budget } = source;
   const ended = new AbortController();
-  const inner = { ...context, signal: AbortSignal.any([context.signal, ended.signal]) };
+  const inner = { ...source, signal: AbortSignal.any([source.signal, ended.signal]) };
   setMaxListeners(Infinity, inner.signal);
-  const coming: { readonly chunks: AsyncIterable<Buffer>; readonly borrowed: boolean }[] = [];
-  let next = start;
+  const endOf = (position: number) => Math.min(position + RANGE_BYTES, end);
+  const ahead: Ahead[] = [];
   try {
-    while (next < end || coming.length > 0) {
-      while (next < end && coming.length < RANGES_AT_ONCE) {
-        // One is always allowed: whose turn it is must come.
-        const borrowed = coming.length > 0;
-        if (borrowed && !budget.tryTake()) break;
-        const rangeEnd = Math.min(next + RANGE_BYTES, end);
-        const bytes = range(inner, object, request, facts, next, rangeEnd);
-        // Whose turn it is needs nothing ahead: what many large payloads hold at once is the budget's.
-        coming.push({ chunks: borrowed ? readAhead(bytes) : bytes, borrowed });
-        next = rangeEnd;
-      }
-      const turn = coming.shift();
-      try {
-        if (turn) yield* turn.chunks;
-      } finally {
-        if (turn?.borrowed) budget.give();
-      }
+    for (let next = start; next < end || ahead.length > 0;) {
+      const turn = ahead.shift();
+      // Whose turn it is needs nothing ahead: what many large payloads hold at once is the budget's.
+      const [begin, stop] = [next, turn ? next : endOf(next)];
+      for (
+        next = stop;
+        next < end && ahead.length < RANGES_AT_ONCE - 1 && budget.tryTake();
+        next = endOf(next)
+      )
+        ahead.push(new Ahead(inner, next, endOf(next)));
+      if (turn) await turn.passTo(take).finally(() => budget.give());
+      else await takeRange(inner, begin, stop, take);
     }
   } finally {
     ended.abort();
-    for (const { borrowed } of coming) if (borrowed) budget.give();
+    for (const _ of ahead) budget.give();
   }
 }
 
-/** Reads at once, before anybody takes what arrives. What has been taken is not held any more. */
-function readAhead(chunks: AsyncIterable<Buffer>): Readable {
-  // As many chunks as a range may have: none waits in its socket.
-  const ahead = Readable.from(chunks, { highWaterMark: RANGE_BYTES });
-  // Whose turn it is, is told.
-  ahead.on("error", () => undefined);
-  ahead.read(0);
-  return ahead;
+/** A range that comes before its turn, and waits in memory for it. */
+class Ahead {
+  readonly #chunks: Buffer[] = [];
+  readonly #done: Promise<void>;
+  #take: Take = (chunk) => void this.#chunks.push(chunk);
+
+  constructor(source: Source, start: number, end: number) {
+    this.#done = takeRange(source, start, end, (chunk) => this.#take(chunk));
+    // Whose turn it is, is told.
+    this.#done.catch(() => undefined);
+  }
+
+  async passTo(take: Take): Promise<void> {
+    for (let chunk = this.#chunks.shift(); chunk; chunk = this.#chunks.shift()) await take(chunk);
+    this.#take = take;
+    await this.#done;
+  }
 }

@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
+import { Readable, type ReadableOptions } from "node:stream";
 import { TweedleError } from "../errors";
 import { Layout } from "../produce/layout";
 import type { OnProgress } from "../produce/progress";
+
+/** What may wait for its reader, in bytes. */
+const BUFFERED_BYTES = 1024 ** 2;
 
 /** What S3 says of an object, against which its bytes are held. */
 export interface Expected {
@@ -77,35 +81,69 @@ function composite(shouldBe: string, layout: Layout): Check {
 }
 
 /**
- * The same bytes, the last of them held back until all are known to be right: who reads to the end has what was
+ * The bytes of a payload, the last of them held back until all are known to be right: who reads to the end has what was
  * sent, and of anything else never all.
- *
- * @throws TweedleError Corrupt
  */
-export async function* verified(
-  chunks: AsyncIterable<Buffer>,
-  { size }: Expected,
-  check: Check,
-  onProgress?: OnProgress,
-): AsyncGenerator<Buffer> {
-  let held: Buffer | undefined;
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    bytes += chunk.length;
-    if (bytes > size) break;
-    check.update(chunk);
-    onProgress?.({ bytes, totalBytes: size });
-    if (held) yield held;
-    held = chunk;
+export class VerifiedBody extends Readable {
+  #held: Buffer | undefined;
+  #bytes = 0;
+  #wanted: () => void = () => undefined;
+
+  constructor(
+    private readonly expected: Expected,
+    private readonly check: Check,
+    private readonly onProgress?: OnProgress,
+    options?: ReadableOptions,
+  ) {
+    super({ highWaterMark: BUFFERED_BYTES, ...options });
   }
-  if (bytes !== size) {
-    throw new TweedleError(
-      "Corrupt",
-      `The payload should have ${size} bytes, and has ${bytes > size ? "more" : bytes}.`,
-    );
+
+  /**
+   * Takes the next bytes.
+   *
+   * @returns what to wait for before the next, if anything: that they are read, or never will be
+   * @throws TweedleError Corrupt, where they are too many; Interrupted, where nobody reads any more
+   */
+  add(chunk: Buffer): Promise<void> | undefined {
+    if (this.destroyed) throw new TweedleError("Interrupted", "Nobody reads it any more.");
+    const { size } = this.expected;
+    this.#bytes += chunk.length;
+    if (this.#bytes > size) throw this.#otherSize("more");
+    this.check.update(chunk);
+    this.onProgress?.({ bytes: this.#bytes, totalBytes: size });
+    const previous = this.#held;
+    this.#held = chunk;
+    if (!previous || this.push(previous)) return undefined;
+    return new Promise((resolve) => {
+      this.#wanted = resolve;
+    });
   }
-  const [is, shouldBe] = check.finish();
-  if (is !== shouldBe)
-    throw new TweedleError("Corrupt", `The payload's ${check.by} is ${is}, and should be ${shouldBe}.`);
-  if (held) yield held;
+
+  /** Gives out what is left. @throws TweedleError Corrupt */
+  finish(): void {
+    if (this.#bytes !== this.expected.size) throw this.#otherSize(this.#bytes);
+    const [is, shouldBe] = this.check.finish();
+    if (is !== shouldBe) {
+      throw new TweedleError(
+        "Corrupt",
+        `The payload's ${this.check.by} is ${is}, and should be ${shouldBe}.`,
+      );
+    }
+    if (this.#held) this.push(this.#held);
+    this.push(null);
+  }
+
+  #otherSize(has: number | "more"): TweedleError {
+    const message = `The payload should have ${this.expected.size} bytes, and has ${has}.`;
+    return new TweedleError("Corrupt", message);
+  }
+
+  override _read(): void {
+    this.#wanted();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#wanted();
+    done(error);
+  }
 }

@@ -3,6 +3,10 @@ import { LIMITS } from "../../functions/sign-url/limits";
 const MIB = 1024 ** 2;
 /** Payloads up to this size go in one request by default, larger ones in parts or ranges, in bytes. */
 export const MULTIPART_THRESHOLD_BYTES = 64 * MIB;
+/** A part by default, in bytes. */
+export const PART_BYTES = 32 * MIB;
+/** A range, in bytes: what of it has arrived waits in memory for its turn. */
+export const RANGE_BYTES = 8 * MIB;
 /** S3's least for a part that is not the last. */
 export const MIN_PART_BYTES = 5 * MIB;
 /** Parts of one size, before the next are twice as large: where nobody knows how much is to come. */

@@ -8,7 +8,7 @@ import { Api, type ApiOptions } from "../api";
 import { HttpError, TweedleError, checkWhole, throwIfAborted } from "../errors";
 import type { Context, Fields, Produced } from "./context";
 import { defaultStateDirectory } from "./journal";
-import { Layout, MIN_PART_BYTES, MULTIPART_THRESHOLD_BYTES } from "./layout";
+import { Layout, MIN_PART_BYTES, MULTIPART_THRESHOLD_BYTES, PART_BYTES } from "./layout";
 import { type Part, Pieces, nextPart, partsOf } from "./parts";
 import { type OnProgress, Progress } from "./progress";
 import { putObject } from "./put-object";
@@ -62,7 +62,7 @@ const DEFAULTS = {
   inlineThresholdBytes: LIMITS.messageBytes,
   multipartThresholdBytes: MULTIPART_THRESHOLD_BYTES,
   concurrency: 4,
-  partSizeBytes: 32 * MIB,
+  partSizeBytes: PART_BYTES,
   streamPartBytes: 8 * MIB,
 } as const;
 
