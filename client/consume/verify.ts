@@ -4,9 +4,6 @@ import { TweedleError } from "../errors";
 import { Layout } from "../produce/layout";
 import type { OnProgress } from "../produce/progress";
 
-/** What may wait for its reader, in bytes. */
-const BUFFERED_BYTES = 1024 ** 2;
-
 /** What S3 says of an object, against which its bytes are held. */
 export interface Expected {
   /** In bytes. */
@@ -95,7 +92,7 @@ export class VerifiedBody extends Readable {
     private readonly onProgress?: OnProgress,
     options?: ReadableOptions,
   ) {
-    super({ highWaterMark: BUFFERED_BYTES, ...options });
+    super(options);
   }
 
   /**
