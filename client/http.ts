@@ -104,7 +104,7 @@ export function asNetworkError(error: NodeJS.ErrnoException): Error {
  *
  * @throws Error of the network where they break off before their announced end
  */
-export async function* bytesOf(response: IncomingMessage): AsyncGenerator<Buffer> {
+async function* bytesOf(response: IncomingMessage): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) yield chunk;
   } catch (error) {

@@ -8,7 +8,7 @@ import { bootstrap } from "./run-bootstrap";
 
 const HELP = `Usage: npm run bootstrap -- [options]
 
-Makes, once an account and region, what the stages need before they are: the bucket of Terraform's state, the policies that
+Makes, once an account, what the stages need before they are: the bucket of Terraform's state, the policies that
 bound the stages' roles, and, as bootstrap.ts says, GitHub's roles. Shows a plan and asks. Run it again after a change of
 bootstrap.ts, or if it was interrupted: it carries on.
 
@@ -43,7 +43,7 @@ export async function command(
   }
   // Terraform gets it too, ends what it is at, and frees the lock; then so do we.
   let interrupted = false;
-  process.on("SIGINT", () => (interrupted = true));
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => (interrupted = true));
   const outputs = await bootstrap({
     config,
     outdir,

@@ -13,17 +13,21 @@ interface Run {
   readonly terraform?: number;
   /** In milliseconds since 1970. */
   readonly begun: number;
+  /** When it started Terraform last, in milliseconds since 1970. */
+  readonly terraformStarted?: number;
 }
 
 /** That this process works in a folder, and no other does. */
 export interface Claim {
-  /** When a run began that was killed here, and whose lock is left; undefined where none was. */
-  readonly killedSince: Date | undefined;
+  /** Between when a run that was killed here may have made a lock that is left; undefined where none was killed. */
+  readonly killed: { readonly from: Date; readonly to: Date } | undefined;
   /** Says that Terraform works for this process. */
   readonly started: (pid: number) => void;
   readonly release: () => void;
 }
 
+/** How long Terraform may take from its start to its lock: it reads the state's backend first. In milliseconds. */
+const LOCKS_WITHIN_MS = 120_000;
 /** How long the end of processes is waited for that were killed, or are about to end, in milliseconds. */
 const PATIENCE_MS = 10_000;
 
@@ -50,11 +54,16 @@ export async function claim(file: string, patienceMs = PATIENCE_MS): Promise<Cla
       `npm run bootstrap is under way here already, as process ${busy}: wait for its end.`,
     );
   }
-  const ours: Run = { host: hostname(), pid: process.pid, begun: left?.begun ?? Date.now() };
+  const begun = left?.begun ?? Date.now();
+  const terraformStarted = left?.terraformStarted ?? begun;
+  const ours: Run = { host: hostname(), pid: process.pid, begun, terraformStarted };
   writeFileSync(file, JSON.stringify(ours));
   return {
-    killedSince: left && new Date(left.begun),
-    started: (terraform) => writeFileSync(file, JSON.stringify({ ...ours, terraform } satisfies Run)),
+    killed: left && { from: new Date(begun), to: new Date(terraformStarted + LOCKS_WITHIN_MS) },
+    started: (terraform) => {
+      const run: Run = { ...ours, terraform, terraformStarted: Date.now() };
+      writeFileSync(file, JSON.stringify(run));
+    },
     release: () => rmSync(file, { force: true }),
   };
 }

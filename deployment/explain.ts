@@ -44,11 +44,16 @@ const SENTENCES: readonly (readonly [
     (_, [code]) => `AWS does not take these credentials (${code}): sign in again.`,
   ],
   [
+    /finding IAM OIDC Provider by url[^]*not found/,
+    () =>
+      "The account has no OIDC provider of GitHub's yet: leave oidcProviderExists out in bootstrap.ts, and it is made.",
+  ],
+  [
     /Unsupported Terraform Core version/,
     () => "Terraform 1.10 or later is needed: https://developer.hashicorp.com/terraform/install",
   ],
   [
-    /ListObjectsV2[^]*(AccessDenied|Forbidden|StatusCode: 403)/,
+    /(?:ListObjectsV2|HeadObject|GetObject)[^]*(AccessDenied|Forbidden|StatusCode: 403)/,
     () =>
       "These credentials may not read the state's bucket, or it is another account's: bootstrap as an administrator.",
   ],

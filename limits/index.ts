@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { LIMITS } from "../functions/sign-url/limits";
 import { STAGES } from "../main";
 import { formatBytes } from "../stacks/format";
 import { PRICES, type Prices, QUOTAS, type Quotas, valuesOf } from "./aws";
@@ -38,7 +39,10 @@ function number(option: string, text: string, least = 0): number {
 export function parseSize(text: string): number {
   const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([KMGT]?B)?$/i.exec(text) ?? [];
   if (!digits) throw new OptionError(`--size must be bytes, such as 64KB, 1MB or 10GB, not "${text}".`);
-  return Math.round(Number(digits) * (UNITS[unit.toUpperCase()] ?? 1));
+  const bytes = Math.round(Number(digits) * (UNITS[unit.toUpperCase()] ?? 1));
+  if (bytes > LIMITS.objectBytes)
+    throw new OptionError(`--size must be at most ${formatBytes(LIMITS.objectBytes)}, as S3 takes no more.`);
+  return bytes;
 }
 
 /** Facts with some of a reader's own: NAME=VALUE. */

@@ -29,7 +29,9 @@ interface PullRequest {
 
 /** Files that decide what a review says, so that a review says when they change. */
 const REVIEWERS =
-  /^(plan\/|\.github\/|client\/|package(-lock)?\.json$|\.npmrc$|cdktf\.json$|\.terraform\.lock\.hcl$)/;
+  /^(plan\/|deployment\/|\.github\/|client\/|package(-lock)?\.json$|tsconfig\.json$|\.npmrc$|cdktf\.json$|\.terraform\.lock\.hcl$)/;
+/** GitHub lists no more: https://docs.github.com/rest/pulls/pulls#list-pull-requests-files */
+const MOST_LISTED = 3000;
 /** Of those, so many are named. */
 const MOST_FILES = 10;
 
@@ -74,11 +76,18 @@ export async function writeComments(
 
 /** What to read before the plan: whether the pull request changes what makes it, and what nothing will destroy. */
 async function warningsOf(github: GitHub, pullRequest: number, gone: readonly string[]): Promise<string[]> {
-  const files = await github.list<{ filename: string }>(`/pulls/${pullRequest}/files`);
-  const reviewers = files.map(({ filename }) => filename).filter((name) => REVIEWERS.test(name));
+  const files = await github.list<{ filename: string; previous_filename?: string }>(
+    `/pulls/${pullRequest}/files`,
+  );
+  const reviewers = files
+    .flatMap(({ filename, previous_filename: previous = filename }) => [...new Set([filename, previous])])
+    .filter((name) => REVIEWERS.test(name));
   const more = reviewers.length - MOST_FILES;
   const named = reviewers.slice(0, MOST_FILES).map(code).join(", ") + (more > 0 ? ` and ${more} more` : "");
   return [
+    ...(files.length >= MOST_LISTED
+      ? ["**It changes more files than GitHub lists:** what makes its own plan may be among them."]
+      : []),
     ...(reviewers.length > 0
       ? [`**This pull request changes what makes its own plan:** ${named}. Review that first.`]
       : []),

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { readNames } from "./names";
 import { constructPaths } from "./paths";
 import { readRendering, labelOf } from "./rendering";
-import { type PlannedReview, reviewOf } from "./review";
-import { type TerraformOptions, terraform } from "./terraform";
+import { type PlannedReview, isEmpty, reviewOf } from "./review";
+import { PlanError, type TerraformOptions, terraform } from "./terraform";
 
 export interface PlanOptions extends TerraformOptions {
   readonly stage: string;
@@ -20,6 +20,9 @@ export interface PlanOptions extends TerraformOptions {
 
 /** How long to wait for another who holds the state's lock. */
 const LOCK_TIMEOUT = "5m";
+
+/** What a plan that does anything ends with: https://developer.hashicorp.com/terraform/cli/commands/plan#detailed-exitcode */
+const CHANGES = 2;
 
 /**
  * Plans a stack and reviews the plan.
@@ -39,12 +42,15 @@ export async function withPlan<T>(
     const lock = options.lock ? `-lock-timeout=${LOCK_TIMEOUT}` : "-lock=false";
     const args = ["plan", "-input=false", "-no-color", "-detailed-exitcode", lock, `-out=${planFile}`];
     // It prints what `terraform show` would, and what is sensitive is masked.
-    const { stdout } = await terraform(args, options, [0, 2]);
+    const { code, stdout } = await terraform(args, options, [0, CHANGES]);
     const names = readNames((await terraform(["show", "-json", planFile], options)).stdout);
     const rendering = readRendering(stdout, names.changes.map(labelOf));
     const base = options.baseFolder === undefined ? [] : constructPaths(options.baseFolder);
     const paths = new Map([...base, ...constructPaths(options.folder)]);
-    return await use(reviewOf(options.stage, names, rendering, paths), planFile);
+    const review = reviewOf(options.stage, names, rendering, paths);
+    if (code === CHANGES && isEmpty(review))
+      throw new PlanError("Terraform plans something that this review cannot tell.", { output: stdout });
+    return await use(review, planFile);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

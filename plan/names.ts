@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Action, REASONS, type Reason } from "./actions";
+import { PlanError } from "./terraform";
 
 /** What a plan does to one resource: names and words of Terraform's, and no value of an attribute. */
 export interface NamedChange {
@@ -86,6 +87,7 @@ const WORDS: Readonly<Record<string, Action>> = {
  * path: further ones may be keys of a map, which are values), the names of outputs.
  *
  * @param json what `terraform show -json` printed
+ * @throws PlanError where it would do what has no word here: that must not pass for nothing
  */
 export function readNames(json: string): PlanNames {
   const plan = JSON.parse(json) as RawPlan;
@@ -104,7 +106,13 @@ function readChange(resource: RawResource): NamedChange[] {
   if (mode !== "managed") return [];
   const imported = change.importing !== undefined;
   const still = movedFrom === undefined ? (imported ? "import" : undefined) : "move";
-  const action = WORDS[change.actions.join()] ?? still;
+  const word = WORDS[change.actions.join()];
+  if (word === undefined && change.actions.join() !== "no-op") {
+    throw new PlanError(
+      `Terraform would ${change.actions.join(" and ")} ${address}, which no review can tell.`,
+    );
+  }
+  const action = word ?? still;
   if (action === undefined) return [];
   const forcedBy = unique((change.replace_paths ?? []).map(([attribute]) => String(attribute)));
   const known = action === "replace" ? changedAttributes(change, true) : [];

@@ -3,13 +3,15 @@ import { type GitHub, gitHubOfWorkflow, variable } from "./github";
 import { PlanError } from "./terraform";
 
 const WORKFLOW = "plan.yml";
+/** What is deployed, as deploy.yml says. */
+const BRANCH = "main";
 
 interface MergedPullRequest {
   readonly number: number;
   readonly merged_at: string | null;
   readonly merge_commit_sha: string | null;
   readonly head: { readonly sha: string; readonly repo: { readonly full_name: string } | null };
-  readonly base: { readonly repo: { readonly full_name: string } };
+  readonly base: { readonly ref: string; readonly repo: { readonly full_name: string } };
 }
 
 interface Run {
@@ -41,6 +43,11 @@ export async function reviewedRun(github: GitHub, commit: string): Promise<numbe
   const own = base.repo.full_name;
   if (head.repo?.full_name !== own) {
     throw new PlanError(`Pull request ${number} came from a fork, and was not planned. ${BY_HAND}`);
+  }
+  if (base.ref !== BRANCH) {
+    throw new PlanError(
+      `Pull request ${number} went into ${base.ref}, and ${BRANCH} is deployed. ${BY_HAND}`,
+    );
   }
   const runs = await github.list<Run>(
     `/actions/workflows/${WORKFLOW}/runs?event=pull_request&head_sha=${head.sha}`,

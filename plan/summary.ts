@@ -25,8 +25,9 @@ function main(): void {
   if (stage === undefined) throw new PlanError("Usage: plan/summary.ts --stage STAGE [--reviews DIR]");
   const review = readReview(reviewFile(reviews, stage), stage);
   const commit = variable("COMMIT", /^[0-9a-f]{40}$/);
-  const [page = ""] = toMarkdown([review], { title: "Terraform plan", commit }, SUMMARY_BYTES);
-  appendFileSync(variable("GITHUB_STEP_SUMMARY", /./), `${page}\n`);
+  const [page = "", ...more] = toMarkdown([review], { title: "Terraform plan", commit }, SUMMARY_BYTES);
+  const rest = `**This is not all of it:** ${more.length} further pages stand in this run's artifact of the stage's review.`;
+  appendFileSync(variable("GITHUB_STEP_SUMMARY", /./), `${more.length > 0 ? `${rest}\n\n` : ""}${page}\n`);
   if (review.status === "failed") throw new PlanError(`${stage} could not be planned: ${review.error}`);
   console.log(`deploy=${isDue(review)}`);
 }

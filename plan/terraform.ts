@@ -53,7 +53,8 @@ export async function terraform(
     },
   );
   if (passedOn()) throw new PlanError("Interrupted.");
-  if (codes.includes(Number(code))) return { code: Number(code), stdout };
+  // Who was killed has no code.
+  if (typeof code === "number" && codes.includes(code)) return { code, stdout };
   const said = stripVTControlCharacters(`${stderr}\n${stdout}`);
   throw explain(said, `${binary} ${args[0]}`);
 }
@@ -96,7 +97,7 @@ const EXPLANATIONS: readonly (readonly [pattern: RegExp, sentence: (found: RegEx
   [
     /S3 bucket "([^"]+)" does not exist|NoSuchBucket/,
     ([, bucket]) =>
-      `The bucket of Terraform's state${bucket === undefined ? "" : `, ${bucket},`} does not exist: npm run bootstrap makes it, once an account and region.`,
+      `The bucket of Terraform's state${bucket === undefined ? "" : `, ${bucket},`} does not exist: npm run bootstrap makes it, for main.ts's account and region.`,
   ],
   [
     /Error acquiring the state lock[^]*?Who:\s+(\S+)/,

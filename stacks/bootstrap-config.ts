@@ -1,7 +1,7 @@
 import type { Place } from "./arns";
 import { ConfigurationError, type StageConfig, validateStage } from "./stage";
 
-/** What is made once an account and region, before any stage. */
+/** What is made once an account, before any stage. */
 export interface BootstrapConfig extends Place {
   /** The stages that live there: what their roles may do depends on what a destroy of them takes away. */
   readonly stages: readonly StageConfig[];

@@ -133,15 +133,8 @@ const SERVICES: Readonly<Record<string, Service>> = {
       "ListRolePolicies",
       "ListRoleTags",
     ],
-    // What gives a role rights is in boundedRights.
-    write: [
-      "DeleteRole",
-      "TagRole",
-      "UntagRole",
-      "UpdateAssumeRolePolicy",
-      "UpdateRole",
-      "UpdateRoleDescription",
-    ],
+    // What gives a role rights is in boundedRights. Whom it trusts stays: whoever is to change that makes another.
+    write: ["DeleteRole", "TagRole", "UntagRole", "UpdateRole", "UpdateRoleDescription"],
   },
   logs: {
     resources: (place, stage) =>

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { randomBytes } from "node:crypto";
 import {
   createWriteStream,
@@ -152,8 +153,11 @@ test("a handler that resolves while the payload still flows elsewhere has not ha
   const { told, stop } = consume({
     handler: async ({ body }: Payload) => {
       receives += 1;
-      if (receives === 1) body.pipe(new Writable({ write: () => undefined }));
-      else await pipeline(body, createWriteStream(join(folder, "piped")));
+      // It never asks for more: the pipe waits, and does not flow.
+      if (receives === 1) {
+        body.pipe(new Writable({ highWaterMark: 1, write: () => undefined }));
+        await once(body, "pause");
+      } else await pipeline(body, createWriteStream(join(folder, "piped")));
       return undefined;
     },
   });

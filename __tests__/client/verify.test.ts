@@ -83,6 +83,23 @@ test.each([
   }
 });
 
+test("who ends it when told of progress is waited for no longer", async () => {
+  const expected = { size };
+  const body: VerifiedBody = new VerifiedBody(expected, checkFor(expected), () => body.destroy(), {
+    highWaterMark: 1,
+  });
+  await body.add(BYTES.subarray(0, 10));
+  expect(() => body.add(BYTES)).toThrow(expect.objectContaining({ code: "Interrupted" }));
+  const late: VerifiedBody = new VerifiedBody(
+    expected,
+    checkFor(expected),
+    ({ bytes }) => bytes > 10 && late.destroy(),
+    { highWaterMark: 1 },
+  );
+  await late.add(BYTES.subarray(0, 10));
+  await late.add(BYTES.subarray(0, 10));
+});
+
 test("nothing at all is right where nothing is expected", async () => {
   const expected = { size: 0, checksum: sha256(Buffer.alloc(0)) };
   expect(await through(Buffer.alloc(0), expected)).toEqual({ bytes: Buffer.alloc(0), error: undefined });

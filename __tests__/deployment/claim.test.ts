@@ -17,19 +17,21 @@ const left = (name: string, run: object): string => {
 };
 
 test("a run that comes to its end leaves nothing behind", async () => {
-  const { killedSince, release } = await claim(fileOf("fresh"));
-  expect(killedSince).toBeUndefined();
+  const { killed, release } = await claim(fileOf("fresh"));
+  expect(killed).toBeUndefined();
   expect(existsSync(fileOf("fresh"))).toBe(true);
   release();
   expect(existsSync(fileOf("fresh"))).toBe(false);
 });
 
-test("a run that was killed is taken over, and its begin is kept in mind until one comes to its end", async () => {
-  const file = left("killed", { pid: ended() });
-  expect((await claim(file)).killedSince).toEqual(new Date(1000));
+test("a run that was killed is taken over, and when it may have made a lock is kept in mind until one comes to its end", async () => {
+  const file = left("killed", { pid: ended(), terraformStarted: 5000 });
+  // What is locked long after it was killed is somebody else's.
+  const killed = { from: new Date(1000), to: new Date(125_000) };
+  expect((await claim(file)).killed).toEqual(killed);
   // That one was killed, too.
   writeFileSync(file, readFileSync(file, "utf8").replace(String(process.pid), String(ended())));
-  expect((await claim(file)).killedSince).toEqual(new Date(1000));
+  expect((await claim(file)).killed).toEqual(killed);
 });
 
 test.each([
@@ -47,5 +49,5 @@ test.each([
 test("a file that was written in half is no claim", async () => {
   const file = left("half", {});
   writeFileSync(file, '{"host":');
-  expect((await claim(file)).killedSince).toBeUndefined();
+  expect((await claim(file)).killed).toBeUndefined();
 });

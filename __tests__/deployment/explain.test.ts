@@ -39,6 +39,10 @@ test.each([
     "api error ExpiredToken: The security token included in the request is expired",
     /^AWS does not take these credentials \(ExpiredToken\)/,
   ],
+  [
+    "Error: finding IAM OIDC Provider by url (https://token.actions.githubusercontent.com): not found",
+    /^The account has no OIDC provider of GitHub's yet: leave oidcProviderExists out/,
+  ],
   ["Error: Unsupported Terraform Core version", /^Terraform 1\.10 or later is needed/],
   [
     "operation error S3: ListObjectsV2, https response error StatusCode: 403, api error AccessDenied",

@@ -216,6 +216,52 @@ describeForm("An upload from a page", (form) => {
     await expectWhole(path);
   });
 
+  test("that another tab has taken over is not ended where the first gives it up", async () => {
+    const path = large();
+    const page = await form().visit();
+    const parts = countParts(page);
+    await hold(page, 3);
+    await choose(page, [path]);
+    await until(() => parts.length === 3);
+    await button(page, "Pause", "large.bin").click();
+    await rowOf(page, "large.bin").filter({ hasText: "Paused" }).waitFor();
+    const other = await form().open(page.context());
+    const otherParts = countParts(other);
+    const held = await hold(other, 2);
+    await choose(other, [path]);
+    await until(() => otherParts.length === 2);
+    await button(page, "Cancel", "large.bin").click();
+    await inPhase(page, "cancelled").waitFor();
+    held.release();
+    await arrived(other, 1);
+    expect([...parts, ...otherParts].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    await expectWhole(path);
+  });
+
+  test("that S3 has dropped before it was completed is not said to have arrived, and begins anew", async () => {
+    const path = large();
+    const page = await form().visit();
+    const parts = countParts(page);
+    let tries = 0;
+    await page.route(/uploadId/, async (route) => {
+      if (route.request().method() !== "POST") return await route.continue();
+      tries += 1;
+      if (tries === 1) return await s3Error(503, "SlowDown")(route);
+      // The lid was closed for two days.
+      await page.evaluate("{ const now = Date.now; Date.now = () => now() + 2 * 86_400_000; }");
+      return await s3Error(404, "NoSuchUpload")(route);
+    });
+    await choose(page, [path]);
+    await inPhase(page, "failed").waitFor();
+    expect([tries, parts.length]).toEqual([2, 9]);
+    await page.unroute(/uploadId/);
+    await button(page, "Try again", "large.bin").click();
+    await arrived(page, 1);
+    expect(parts).toHaveLength(18);
+    const [payload] = await form().world.arrived();
+    expect(sha256(payload?.bytes ?? Buffer.alloc(0))).toBe(sha256(readFileSync(path)));
+  });
+
   test("that the bucket refuses says so plainly, with S3's word and nothing else of what it said", async () => {
     const page = await form().visit();
     await page.route(/X-Amz-Signature/, s3Error(403, "AccessDenied"));

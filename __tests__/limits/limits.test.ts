@@ -189,6 +189,7 @@ describe("npm run limits", () => {
   test.each([
     [["--rate", "many"], '--rate must be a number from 1, not "many".'],
     [["--rate", "0"], "--rate must be a number from 1"],
+    [["--size", "54TB"], "--size must be at most"],
     [["--size", "big"], '--size must be bytes, such as 64KB, 1MB or 10GB, not "big".'],
     [["--handler-seconds=-1"], "0 or more"],
     [["--quota", "s3=1"], "--quota must be one of apiRequests"],

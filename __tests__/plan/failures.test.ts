@@ -43,7 +43,7 @@ test.each<[string, string, string]>([
   [
     "a state's bucket that there is not",
     'Error: Failed to get existing workspaces: S3 bucket "tweedle-state-1-eu" does not\nexist.\n\nThe referenced S3 bucket must have been previously created.',
-    "The bucket of Terraform's state, tweedle-state-1-eu, does not exist: npm run bootstrap makes it, once an account and region.",
+    "The bucket of Terraform's state, tweedle-state-1-eu, does not exist: npm run bootstrap makes it, for main.ts's account and region.",
   ],
   [
     "a right that is missing",

@@ -127,14 +127,21 @@ describe("plan/comment.ts", () => {
     writeJson(join(reviews, "dev.json"), planned({ changes: [change()] }));
     writeJson(join(reviews, "prod.json"), { status: "same", stage: "prod" });
     writeJson(join(reviews, "gone.json"), ["producer-consumer-`old`"]);
-    server.files = ["README.md", "plan/markdown.ts", "`.ts", "docs/plan/x", ".github/workflows/plan.yml"];
+    server.files = [
+      "README.md",
+      "plan/markdown.ts",
+      "`.ts",
+      "docs/plan/x",
+      ".github/workflows/plan.yml",
+      "deployment/binary.ts",
+    ];
     const { code, stdout, stderr } = await write(["dev"]);
     expect([code, stdout, stderr]).toEqual([0, "Comments written: 1.\n", ""]);
     const [body = ""] = bodies();
     expect(body).toContain("<!-- tweedle-plan 1 -->\n## Terraform plan of `0123456789`\n");
     expect(body).toContain("[The run](https://github.com/owner/name/actions/runs/42) has all of it");
     expect(body).toContain(
-      "**This pull request changes what makes its own plan:** `plan/markdown.ts`, `.github/workflows/plan.yml`.",
+      "**This pull request changes what makes its own plan:** `plan/markdown.ts`, `.github/workflows/plan.yml`, `deployment/binary.ts`.",
     );
     expect(body).toContain("**`` producer-consumer-`old` `` is no longer in the code.** Nothing destroys");
     expect(body).toContain("- **update** `aws_s3_object.cat`");
@@ -190,7 +197,7 @@ describe("The plan that was reviewed", () => {
     merged_at: "2026-01-01T00:00:00Z",
     merge_commit_sha: SHA,
     head: { sha: HEAD, repo: own },
-    base: { repo: own },
+    base: { ref: "main", repo: own },
   };
   const planOf = (given: object = {}) => ({
     id: 1,
@@ -209,6 +216,12 @@ describe("The plan that was reviewed", () => {
 
   test.each<[string, object[], object[], string]>([
     ["a commit that was pushed", [], [planOf()], "came by no pull request"],
+    [
+      "one that went elsewhere",
+      [{ ...merged, base: { ref: "other", repo: own } }],
+      [planOf()],
+      "Pull request 7 went into other, and main is deployed.",
+    ],
     [
       "one of a pull request that is still open",
       [{ ...merged, merged_at: null }],

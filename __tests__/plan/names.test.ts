@@ -28,6 +28,15 @@ test("what stays, and what is only read, is no change", () => {
   expect(read([resource({}, ["no-op"]), resource({ mode: "data" }, ["read"])]).changes).toEqual([]);
 });
 
+test.each([[["create", "forget"]], [["forget", "create"]], [["read"]], [["x"]]])(
+  "what no review can tell is refused, and not taken for nothing: %j",
+  (actions) => {
+    expect(() => read([resource({ previous_address: "aws_x.z" }, actions)])).toThrow(
+      `Terraform would ${actions.join(" and ")} aws_x.y, which no review can tell.`,
+    );
+  },
+);
+
 test("a move is a change of its own where nothing else changes, and said of one that does", () => {
   const moved = { previous_address: "aws_x.z" };
   const { changes } = read([resource(moved, ["no-op"]), resource(moved, ["update"])]);

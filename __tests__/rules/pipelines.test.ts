@@ -229,6 +229,13 @@ const DEPLOY: Case[] = [
   ["gives itself no rights", false, dev, "iam:PutRolePolicy", dev.arn, bounded("dev")],
   ["lets nobody else take its role", false, dev, "iam:UpdateAssumeRolePolicy", dev.arn],
   ["nor the one that plans", false, dev, "iam:UpdateAssumeRolePolicy", plan.arn],
+  [
+    "changes whom none of its roles trusts",
+    false,
+    dev,
+    "iam:UpdateAssumeRolePolicy",
+    roleArn("tweedle-dev-x"),
+  ],
   ["makes nobody trusted", false, dev, "iam:CreateOpenIDConnectProvider", provider],
   ["changes nothing of whom AWS trusts", false, dev, "iam:UpdateOpenIDConnectProviderThumbprint", provider],
   [

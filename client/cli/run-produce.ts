@@ -43,7 +43,7 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
   const shown = new Shown(items);
   const send = async (item: Item) => {
     try {
-      const produced = await producer.produce(item.path === STDIN ? process.stdin : item.path, {
+      await producer.produce(item.path === STDIN ? process.stdin : item.path, {
         name: item.name ?? (item.path === STDIN ? "stdin" : undefined),
         contentType: flags.contentType,
         metadata: flags.metadata,
@@ -51,10 +51,12 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
         expectedSizeBytes: flags.expectedSize,
         signal: interrupted,
         onProgress: (report) => shown.progress(item, report),
+        onProduced: (produced) => {
+          shown.clear();
+          if (flags.json) printJson({ file: item.path, name: nameOf(produced.key), ...produced });
+          else console.log(`${formatBytes(produced.size).padStart(8)}  ${printable(produced.key)}`);
+        },
       });
-      shown.clear();
-      if (flags.json) printJson({ file: item.path, name: nameOf(produced.key), ...produced });
-      else console.log(`${formatBytes(produced.size).padStart(8)}  ${printable(produced.key)}`);
     } catch (error) {
       shown.clear();
       const sentence = sentenceOf(error);

@@ -348,7 +348,8 @@ export class Consumer {
         // seen enough leaves an AbortError, and that is none.
         if (body.errored && (signal.aborted || body.errored.name !== "AbortError")) throw body.errored;
         // It was piped somewhere, and not waited for: to end now would cut it off, and delete what is missing.
-        if (body.readableFlowing && !body.readableEnded && !body.destroyed) {
+        // (While a pipe waits for its end to take more, it does not flow; it listens all the same.)
+        if (body.listenerCount("data") > 0 && !body.readableEnded && !body.destroyed) {
           throw new Error("The handler resolved while the payload was still flowing: await what reads it.");
         }
       } finally {

@@ -245,6 +245,8 @@ async function takeRange(
         if (!response.headers["content-range"]?.startsWith(`bytes ${position}-${end - 1}/`))
           throw new HttpError(502, "", "S3 answered another range than was asked for.");
         for await (const chunk of response as AsyncIterable<Buffer>) {
+          if (position + chunk.length > end)
+            throw new HttpError(502, "", "S3 answered more than was asked for.");
           position += chunk.length;
           await take(chunk);
         }
@@ -256,7 +258,7 @@ async function takeRange(
       throwIfAborted(signal);
       if (!isTransient(error)) throw explained(error, key);
       stalls = position > before ? 1 : stalls + 1;
-      if (stalls >= maxStalls) {
+      if (position === before && stalls >= maxStalls) {
         const { message } = asNetworkError(error as Error);
         throw new TweedleError("Unavailable", `${key} broke off ${stalls} times: ${message}`, {
           cause: error,

@@ -110,7 +110,8 @@ export class VerifiedBody extends Readable {
     this.onProgress?.({ bytes: this.#bytes, totalBytes: size });
     const previous = this.#held;
     this.#held = chunk;
-    if (!previous || this.push(previous)) return undefined;
+    // Who is told of progress may have ended it.
+    if (!previous || this.push(previous) || this.destroyed) return undefined;
     return new Promise((resolve) => {
       this.#wanted = resolve;
     });

@@ -53,6 +53,11 @@ export interface ProduceOptions {
   readonly expectedSizeBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
+  /**
+   * Told what was sent before `produce` resolves. Whoever is killed after it, and resumes, has the same told again, and
+   * sends nothing.
+   */
+  readonly onProduced?: ((produced: Produced) => void) | undefined;
 }
 
 /** A file's path, bytes in memory, or bytes as they come. */
@@ -95,8 +100,15 @@ export class Producer {
     const fields = fieldsOf(input, options);
     // One signal may end many payloads, and each listens to it.
     if (signal) setMaxListeners(Infinity, signal);
+    let isTold = false;
+    const onProduced = (sent: Produced) => {
+      if (!isTold) options.onProduced?.(sent);
+      isTold = true;
+    };
     try {
-      return await this.#produce(input, fields, options);
+      const sent = await this.#produce(input, fields, { ...options, onProduced });
+      onProduced(sent);
+      return sent;
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       const { status, message } = error;
@@ -152,7 +164,8 @@ export class Producer {
     const layout = Layout.ofSize(size, partSizeBytes);
     context.progress.totalParts = layout.count(size);
     if (file && options.resume) {
-      return await resumableUpload(context, file, fields, layout, { stateDirectory, apiUrl });
+      const { onProduced = () => undefined } = options;
+      return await resumableUpload(context, file, fields, layout, { stateDirectory, apiUrl, onProduced });
     }
     return await upload(context, partsOf(source, layout), fields, layout, file?.assertUnchanged);
   }

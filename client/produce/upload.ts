@@ -49,6 +49,13 @@ export async function upload(
   }
 }
 
+export interface ResumeOptions {
+  readonly stateDirectory: string;
+  readonly apiUrl: string;
+  /** Told what was sent, before that is noted as done. */
+  readonly onProduced: (produced: Produced) => void;
+}
+
 /**
  * Uploads a file in parts so that another process can go on where this one ends: what has arrived is checked
  * against the file, and only what is missing is sent. A failure that a later try may mend keeps the upload.
@@ -58,12 +65,17 @@ export async function resumableUpload(
   file: FileSource,
   fields: Fields,
   wanted: Layout,
-  { stateDirectory, apiUrl }: { readonly stateDirectory: string; readonly apiUrl: string },
+  options: ResumeOptions,
 ): Promise<Produced> {
+  const { stateDirectory, apiUrl, onProduced } = options;
   const journal = await Journal.of(stateDirectory, apiUrl, file.path);
   const unlock = await journal.lock();
   try {
-    return await goOn(context, file, fields, wanted, journal);
+    const sent = await goOn(context, file, fields, wanted, journal);
+    // In this order: who is killed in between finds it done, and sends no second message.
+    onProduced(sent);
+    await journal.remove();
+    return sent;
   } finally {
     await unlock();
   }
@@ -87,10 +99,7 @@ async function goOn(
     await journal.remove();
     await abortUpload(context, noted).catch(() => undefined);
   }
-  if (old === "done") {
-    await journal.remove();
-    return await producedFrom(file, noted as JournalEntry, context.signal);
-  }
+  if (old === "done") return await producedFrom(file, noted as JournalEntry, context.signal);
   const layout = (old && Layout.parse((noted as JournalEntry).layout)) ?? wanted;
   context.progress.totalParts = layout.count(size);
   const begunAt = Date.now();
@@ -112,7 +121,6 @@ async function goOn(
     await file.assertUnchanged();
     await journal.write({ ...entry, completing: true });
     await completeUpload(context, entry, parts, mayBeDone(entry));
-    await journal.remove();
     return produced(entry, parts);
   } catch (error) {
     if (isGivenUp(error)) {

@@ -31,10 +31,17 @@ function storage<T>(use: (storage: Storage) => T): T | undefined {
   }
 }
 
+/** Whether S3 keeps an upload still, unless somebody ends it. */
+export const isFresh = ({ begunAt }: Entry): boolean => Date.now() - begunAt < UPLOAD_LIFETIME_MS;
+
+/** Whether anything is kept. */
+export const isKept = (): boolean =>
+  storage((kept) => (kept.setItem(PREFIX, ""), kept.removeItem(PREFIX), true)) ?? false;
+
 export function readEntry(id: string): Entry | undefined {
   return storage((kept) => {
     const entry = JSON.parse(kept.getItem(PREFIX + id) ?? "null") as Entry | null;
-    return entry && Date.now() - entry.begunAt < UPLOAD_LIFETIME_MS ? entry : undefined;
+    return entry && isFresh(entry) ? entry : undefined;
   });
 }
 

@@ -2,7 +2,7 @@ import { LAYOUT_METADATA, partBytesOf } from "../../../client/produce/layout";
 import { sha256 } from "./digest";
 import { Failure, Refusal } from "./errors";
 import { ask, send } from "./http";
-import { type Entry, fingerprint, readEntry, removeEntry, writeEntry } from "./journal";
+import { type Entry, fingerprint, isFresh, isKept, readEntry, removeEntry, writeEntry } from "./journal";
 import { inLane } from "./lanes";
 import { type Context, mayHaveWorked, readable } from "./put-object";
 import { retrying } from "./retry";
@@ -18,7 +18,7 @@ interface Part {
 }
 
 const isGone = (error: unknown) =>
-  error instanceof Refusal && error.from === "bucket" && error.status === 404;
+  error instanceof Refusal && error.from === "bucket" && error.code === "NoSuchUpload";
 const isThere = (error: unknown) => error instanceof Refusal && error.status === 412;
 
 /** A file that goes up in parts, several at once. It can be begun again, after a reload too: what is there stays. */
@@ -35,17 +35,32 @@ export class Multipart {
     context.onWait("checking");
     this.#id ??= await fingerprint(file, name);
     signal.throwIfAborted();
-    return await navigator.locks.request(`tweedle:${this.#id}`, { ifAvailable: true }, async (lock) => {
+    return await this.#alone(async (isAlone) => {
       // Another one would take what this one does to the upload for what S3 did.
-      if (!lock) throw new Failure(FAILURE.elsewhere, true);
+      if (!isAlone) throw new Failure(FAILURE.elsewhere, true);
       return await this.#run(context);
     });
   }
 
+  /** Says whether no other tab works on the file, and until it is over none does. */
+  async #alone<T>(work: (isAlone: boolean) => Promise<T>): Promise<T> {
+    const name = `tweedle:${this.#id}`;
+    return await navigator.locks.request(name, { ifAvailable: true }, (lock) => work(lock !== null));
+  }
+
+  /** Whether another tab has ended the upload, or goes on with another. */
+  #isLost(): boolean {
+    return isKept() && readEntry(this.#id ?? "")?.uploadId !== this.#entry?.uploadId;
+  }
+
   /** Gives the upload up: S3 drops its parts. */
   async giveUp(): Promise<void> {
+    if (this.#entry) await this.#alone((isAlone) => this.#giveUp(isAlone));
+  }
+
+  async #giveUp(isAlone: boolean): Promise<void> {
     const entry = this.#entry;
-    if (!entry) return;
+    if (!entry || !isAlone || this.#isLost()) return;
     this.#forget();
     try {
       await retrying(
@@ -66,12 +81,19 @@ export class Multipart {
   async #run(context: Context): Promise<string> {
     const { file, signal } = context;
     const partBytes = partBytesOf(file.size, PART_BYTES);
+    if (this.#isLost()) this.#drop();
     if (!this.#entry && (await this.#resume(context)) === "done") return this.#end();
     this.#entry ??= await this.#create(context, partBytes);
     this.#note();
-    await this.#putParts(context, partBytes);
-    signal.throwIfAborted();
-    await this.#complete(context);
+    try {
+      await this.#putParts(context, partBytes);
+      signal.throwIfAborted();
+      await this.#complete(context);
+    } catch (error) {
+      // The next try begins anew.
+      if (isGone(error)) this.#forget();
+      throw error;
+    }
     return this.#end();
   }
 
@@ -221,7 +243,7 @@ export class Multipart {
           throw new Refusal("bucket", 502, "NoResult");
         }
       } catch (error) {
-        if (ambiguous && (isGone(error) || isThere(error))) return;
+        if (ambiguous && (isThere(error) || (isGone(error) && isFresh(this.#entry as Entry)))) return;
         ambiguous ||= mayHaveWorked(error);
         throw error;
       }
@@ -235,6 +257,10 @@ export class Multipart {
 
   #forget(): void {
     if (this.#id) removeEntry(this.#id);
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#entry = undefined;
     this.#parts.clear();
     this.#present.clear();
