@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, statSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Producer } from "../../client/produce/producer";
@@ -162,4 +162,36 @@ test("without resume, what fails is given up and leaves no note", async () => {
   controller.abort();
   await expect(begun).rejects.toMatchObject({ code: "Interrupted" });
   expect([world().uploadsLeft(), journals()]).toEqual([0, 0]);
+});
+
+test("an upload that S3 dropped before it was completed is not taken for done", async () => {
+  const { proxy } = world();
+  proxy.inject("POST complete", SLOW_DOWN);
+  proxy.inject("POST complete", { status: 404, code: "NoSuchUpload" });
+  // The lid was closed for two days between the two.
+  const { now } = Date;
+  const later = () => now() + (proxy.count("POST complete") > 0 ? 2 * 86_400_000 : 0);
+  const clock = jest.spyOn(Date, "now").mockImplementation(later);
+  await expect(make().produce(path)).rejects.toMatchObject({ code: "Refused" });
+  clock.mockRestore();
+  expect([proxy.count("POST complete"), await world().objects()]).toEqual([2, []]);
+});
+
+test("who is killed once it was told what was sent sends nothing more, and is told the same", async () => {
+  const told: string[] = [];
+  const killed = make().produce(path, {
+    resume: true,
+    onProduced: ({ key }) => {
+      told.push(key);
+      // As far as the journal knows: nothing runs after a kill.
+      cpSync(stateDirectory, join(folder, "then"), { recursive: true });
+    },
+  });
+  const { key } = await killed;
+  expect([told, journals()]).toEqual([[key], 0]);
+  cpSync(join(folder, "then"), stateDirectory, { recursive: true });
+  world().proxy.reset();
+  const again = await make().produce(path, { resume: true, onProduced: (sent) => void told.push(sent.key) });
+  expect([again.key, told, partsSent(), journals()]).toEqual([key, [key, key], [], 0]);
+  expect(await world().arrived()).toHaveLength(1);
 });

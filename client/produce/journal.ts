@@ -16,8 +16,6 @@ export interface JournalEntry extends Upload {
   readonly layout: string;
   /** What else was asked of it: type, name and metadata stay those of the beginning. */
   readonly asked: string;
-  /** When it was begun, in milliseconds since 1970: S3 drops it a day after that, whatever was done with it since. */
-  readonly begunAt: number;
   /** Whether it was about to become an object: it may be one. */
   readonly completing: boolean;
 }

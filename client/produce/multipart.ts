@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { UPLOAD_DAYS } from "../../functions/sign-url/limits";
 import type { SignedParts } from "../api";
 import { HttpError, TweedleError } from "../errors";
 import { notOfS3, parseXml, textOf, throwIfError } from "../http";
@@ -11,7 +12,12 @@ import type { HashedPart } from "./parts";
 export interface Upload {
   readonly key: string;
   readonly uploadId: string;
+  /** When it was begun, in milliseconds since 1970: S3 drops it a day after that, whatever was done with it since. */
+  readonly begunAt: number;
 }
+
+/** Whether S3 keeps an upload still, unless somebody ends it. */
+export const isFresh = ({ begunAt }: Upload): boolean => Date.now() - begunAt < UPLOAD_DAYS * 86_400_000;
 
 /** A part that has arrived. */
 export interface UploadedPart {
@@ -37,10 +43,11 @@ export async function createUpload({ api, retry, signal }: Context, fields: Fiel
   return await retrying(
     "Beginning an upload",
     async () => {
+      const begunAt = Date.now();
       const answer = parseXml(await textOf(await request.send({ signal })));
       const { UploadId } = (answer["InitiateMultipartUploadResult"] ?? {}) as { UploadId?: string };
       if (!UploadId) throw new TweedleError("Refused", "S3 answered no upload id.");
-      return { key, uploadId: UploadId };
+      return { key, uploadId: UploadId, begunAt };
     },
     { signal, retry },
   );
@@ -135,14 +142,14 @@ interface ListPartsResult {
  */
 export async function completeUpload(
   { api, retry, signal }: Context,
-  { key, uploadId }: Upload,
+  begun: Upload,
   parts: readonly UploadedPart[],
   mayBeDone = false,
 ): Promise<void> {
   let ambiguous = mayBeDone;
   const fields = {
-    object_key: key,
-    upload_id: uploadId,
+    object_key: begun.key,
+    upload_id: begun.uploadId,
     content_length: parts.reduce((sum, { size }) => sum + size, 0),
     if_none_match: "*",
     expires_in: EXPIRES_IN,
@@ -163,7 +170,7 @@ export async function completeUpload(
         throwIfError(answer);
         if (!answer.includes("CompleteMultipartUploadResult")) throw notOfS3("no result");
       } catch (error) {
-        if (ambiguous && isAlreadyDone(error)) return;
+        if (ambiguous && (isThere(error) || (isNoSuchUpload(error) && isFresh(begun)))) return;
         ambiguous ||= mayHaveWorked(error);
         throw error;
       }
@@ -172,9 +179,8 @@ export async function completeUpload(
   );
 }
 
-const isNoSuchUpload = (error: unknown) => error instanceof HttpError && error.status === 404;
-const isAlreadyDone = (error: unknown) =>
-  isNoSuchUpload(error) || (error instanceof HttpError && error.status === 412);
+const isNoSuchUpload = (error: unknown) => error instanceof HttpError && error.code === "NoSuchUpload";
+const isThere = (error: unknown) => error instanceof HttpError && error.status === 412;
 
 /** Gives an upload up: S3 drops its parts. It is tried a little; after a day S3 does it by itself. */
 export async function abortUpload({ api }: Context, { key, uploadId }: Upload): Promise<void> {

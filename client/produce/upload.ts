@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { UPLOAD_DAYS } from "../../functions/sign-url/limits";
 import { TweedleError } from "../errors";
 import type { Context, Fields, Produced } from "./context";
 import { Journal, type JournalEntry } from "./journal";
@@ -10,6 +9,7 @@ import {
   abortUpload,
   completeUpload,
   createUpload,
+  isFresh,
   listParts,
   uploadPart,
 } from "./multipart";
@@ -19,8 +19,7 @@ import { changedOr } from "./put-object";
 import { type FileSource, digestOf } from "./source";
 
 /** Whether an upload that S3 does not know any more was completed: nobody else drops it before its day is over. */
-const mayBeDone = ({ completing, begunAt }: JournalEntry) =>
-  completing && Date.now() - begunAt < UPLOAD_DAYS * 86_400_000;
+const mayBeDone = (entry: JournalEntry) => entry.completing && isFresh(entry);
 
 type Parts = AsyncIterable<Part> | Iterable<Part>;
 
@@ -102,7 +101,6 @@ async function goOn(
   if (old === "done") return await producedFrom(file, noted as JournalEntry, context.signal);
   const layout = (old && Layout.parse((noted as JournalEntry).layout)) ?? wanted;
   context.progress.totalParts = layout.count(size);
-  const begunAt = Date.now();
   const entry: JournalEntry = old
     ? (noted as JournalEntry)
     : {
@@ -112,7 +110,6 @@ async function goOn(
         modifiedAt,
         asked,
         layout: layout.toString(),
-        begunAt,
         completing: false,
       };
   try {
