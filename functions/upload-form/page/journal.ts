@@ -34,9 +34,8 @@ function storage<T>(use: (storage: Storage) => T): T | undefined {
 /** Whether S3 keeps an upload still, unless somebody ends it. */
 export const isFresh = ({ begunAt }: Entry): boolean => Date.now() - begunAt < UPLOAD_LIFETIME_MS;
 
-/** Whether anything is kept. */
-export const isKept = (): boolean =>
-  storage((kept) => (kept.setItem(PREFIX, ""), kept.removeItem(PREFIX), true)) ?? false;
+/** Whether there is a place where uploads are noted. */
+export const isKept = (): boolean => Boolean(storage(() => true));
 
 export function readEntry(id: string): Entry | undefined {
   return storage((kept) => {

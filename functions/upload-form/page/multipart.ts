@@ -55,12 +55,13 @@ export class Multipart {
 
   /** Gives the upload up: S3 drops its parts. */
   async giveUp(): Promise<void> {
-    if (this.#entry) await this.#alone((isAlone) => this.#giveUp(isAlone));
+    await this.#alone(async (isAlone) => {
+      const entry = this.#entry;
+      if (entry && isAlone && !this.#isLost()) await this.#abort(entry);
+    });
   }
 
-  async #giveUp(isAlone: boolean): Promise<void> {
-    const entry = this.#entry;
-    if (!entry || !isAlone || this.#isLost()) return;
+  async #abort(entry: Entry): Promise<void> {
     this.#forget();
     try {
       await retrying(

@@ -143,7 +143,7 @@ export const FAILURE = {
   bucket: (status: number, code: string) =>
     `The storage refuses it (${reason(status, code)}). Try again later, or tell whoever runs this page.`,
   unreachable:
-    "The storage cannot be reached from here, though this page can. A firewall or a browser's extension may keep it away.",
+    "The storage cannot be reached, though this page can. A firewall or an extension may keep it away.",
   api: (sentence: string) => `It is refused: ${sentence}`,
   again: (status: number, code: string) =>
     `It failed again and again (${reason(status, code)}). Try again later.`,
