@@ -179,7 +179,9 @@ export async function completeUpload(
   );
 }
 
-const isNoSuchUpload = (error: unknown) => error instanceof HttpError && error.code === "NoSuchUpload";
+/** Of an answer that is cut short, the word is missing. */
+const isNoSuchUpload = (error: unknown) =>
+  error instanceof HttpError && error.status === 404 && ["NoSuchUpload", ""].includes(error.code);
 const isThere = (error: unknown) => error instanceof HttpError && error.status === 412;
 
 /** Gives an upload up: S3 drops its parts. It is tried a little; after a day S3 does it by itself. */
