@@ -19,8 +19,8 @@ interface Run {
 
 /** That this process works in a folder, and no other does. */
 export interface Claim {
-  /** Between when a run that was killed here may have made a lock that is left; undefined where none was killed. */
-  readonly killed: { readonly from: Date; readonly to: Date } | undefined;
+  /** Of a run that was killed here, whether it may have left a lock of then; undefined where none was killed. */
+  readonly mayHaveLocked: ((at: Date) => boolean) | undefined;
   /** Says that Terraform works for this process. */
   readonly started: (pid: number) => void;
   readonly release: () => void;
@@ -59,7 +59,7 @@ export async function claim(file: string, patienceMs = PATIENCE_MS): Promise<Cla
   const ours: Run = { host: hostname(), pid: process.pid, begun, terraformStarted };
   writeFileSync(file, JSON.stringify(ours));
   return {
-    killed: left && { from: new Date(begun), to: new Date(terraformStarted + LOCKS_WITHIN_MS) },
+    mayHaveLocked: left && ((at) => +at >= begun && +at <= terraformStarted + LOCKS_WITHIN_MS),
     started: (terraform) => {
       const run: Run = { ...ours, terraform, terraformStarted: Date.now() };
       writeFileSync(file, JSON.stringify(run));

@@ -49,7 +49,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<Record<strin
     return outputs;
   } catch (error) {
     // Of a run that was killed before this one, a lock may still be left.
-    if (!claimed.killed) claimed.release();
+    if (!claimed.mayHaveLocked) claimed.release();
     throw error instanceof TerraformError ? explain(error, config.accountId) : error;
   }
 }
@@ -204,10 +204,7 @@ class Bootstrap {
       return await work();
     } catch (error) {
       const lock = error instanceof TerraformError ? lockOf(error) : undefined;
-      const { killed } = this.claimed;
-      const isOfKilled =
-        killed && lock?.who === lockHolder() && lock.created >= killed.from && lock.created <= killed.to;
-      if (!isOfKilled) throw error;
+      if (lock?.who !== lockHolder() || !this.claimed.mayHaveLocked?.(lock.created)) throw error;
       this.options.say(
         `The state was still locked by the run that was killed (${lock.created.toISOString()}).`,
       );

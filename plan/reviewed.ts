@@ -3,8 +3,6 @@ import { type GitHub, gitHubOfWorkflow, variable } from "./github";
 import { PlanError } from "./terraform";
 
 const WORKFLOW = "plan.yml";
-/** What is deployed, as deploy.yml says. */
-const BRANCH = "main";
 
 interface MergedPullRequest {
   readonly number: number;
@@ -29,9 +27,10 @@ const BY_HAND = "Run the deploy workflow by hand: it plans, shows its plan, and 
  * The run whose plan was reviewed before a commit was merged. A run of another repository's branch is none: its
  * workflow, and so what it has left, is that repository's.
  *
+ * @param branch what is deployed: a plan for another one was made by that one's code
  * @throws PlanError that says why there is none
  */
-export async function reviewedRun(github: GitHub, commit: string): Promise<number> {
+export async function reviewedRun(github: GitHub, commit: string, branch: string): Promise<number> {
   const pullRequests = await github.list<MergedPullRequest>(`/commits/${commit}/pulls`);
   const pullRequest = pullRequests.find(
     ({ merged_at, merge_commit_sha }) => merged_at !== null && merge_commit_sha === commit,
@@ -44,9 +43,9 @@ export async function reviewedRun(github: GitHub, commit: string): Promise<numbe
   if (head.repo?.full_name !== own) {
     throw new PlanError(`Pull request ${number} came from a fork, and was not planned. ${BY_HAND}`);
   }
-  if (base.ref !== BRANCH) {
+  if (base.ref !== branch) {
     throw new PlanError(
-      `Pull request ${number} went into ${base.ref}, and ${BRANCH} is deployed. ${BY_HAND}`,
+      `Pull request ${number} went into ${base.ref}, and ${branch} is deployed. ${BY_HAND}`,
     );
   }
   const runs = await github.list<Run>(
@@ -69,7 +68,8 @@ export async function reviewedRun(github: GitHub, commit: string): Promise<numbe
 
 async function main(): Promise<void> {
   const commit = variable("COMMIT", /^[0-9a-f]{40}$/);
-  console.log(`run_id=${await reviewedRun(gitHubOfWorkflow(), commit)}`);
+  const branch = variable("GITHUB_REF_NAME", /./);
+  console.log(`run_id=${await reviewedRun(gitHubOfWorkflow(), commit, branch)}`);
 }
 
 if (require.main === module) void runCommand(main);

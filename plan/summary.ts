@@ -26,7 +26,7 @@ function main(): void {
   const review = readReview(reviewFile(reviews, stage), stage);
   const commit = variable("COMMIT", /^[0-9a-f]{40}$/);
   const [page = "", ...more] = toMarkdown([review], { title: "Terraform plan", commit }, SUMMARY_BYTES);
-  const rest = `**This is not all of it:** ${more.length} further pages stand in this run's artifact of the stage's review.`;
+  const rest = `**This is not all of it:** ${more.length} further ${more.length === 1 ? "page stands" : "pages stand"} in the run's artifact of the review.`;
   appendFileSync(variable("GITHUB_STEP_SUMMARY", /./), `${more.length > 0 ? `${rest}\n\n` : ""}${page}\n`);
   if (review.status === "failed") throw new PlanError(`${stage} could not be planned: ${review.error}`);
   console.log(`deploy=${isDue(review)}`);

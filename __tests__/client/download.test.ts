@@ -82,6 +82,16 @@ test("a URL that ends under all of its ranges is signed again, once for all of t
   expect(proxy.count("getObject")).toBeLessThanOrEqual(5);
 });
 
+test("a range that sends more than was asked for is taken no further", async () => {
+  const { proxy } = world();
+  await send();
+  proxy.inject("GET", "trickle");
+  proxy.inject("GET range", "surplus", 3);
+  await receive();
+  // Nine, and again those three.
+  expect(proxy.count("GET range")).toBe(12);
+});
+
 test("a wrong byte in one range is found, and the next time all is right", async () => {
   const { proxy } = world();
   await send();

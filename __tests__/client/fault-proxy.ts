@@ -17,6 +17,8 @@ export type Fault =
   /** The answer ends after half of its body; or its body has one bit turned. */
   | "truncated"
   | "wrong bytes"
+  /** The answer does not say its length, and has a byte too many. */
+  | "surplus"
   /** The URL was signed long ago. */
   | "expired"
   /** Nothing is ever answered. */
@@ -197,6 +199,7 @@ async function pass(incoming: IncomingMessage, response: ServerResponse, record:
     socket.resetAndDestroy();
     return undefined;
   }
+  if (fault === "surplus") delete answer.headers["content-length"];
   response.writeHead(answer.statusCode ?? 500, answer.headers);
   response.flushHeaders();
   await passAnswer(answer, response, fault);
@@ -220,7 +223,7 @@ async function passAnswer(answer: IncomingMessage, response: ServerResponse, fau
     else if (!response.write(chunk)) await drained(response);
     if (response.destroyed) return;
   }
-  response.end();
+  response.end(fault === "surplus" ? "x" : undefined);
 }
 
 async function drained(response: ServerResponse): Promise<void> {

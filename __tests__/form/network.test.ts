@@ -58,6 +58,14 @@ const s3Error = (status: number, code: string) => (route: Route) =>
 describeForm("An upload from a page", (form) => {
   /** A file in parts, whose bytes come to be seen. */
   const large = (name = "large.bin") => form().file(name, 65 * MIB + 1);
+  /** Chooses a file, of whose parts so many arrive, and the others are held. */
+  const begin = async (page: Page, path: string, count: number) => {
+    const parts = countParts(page);
+    const held = await hold(page, count);
+    await choose(page, [path]);
+    await until(() => parts.length === count);
+    return { parts, ...held };
+  };
   const expectWhole = async (path: string) => {
     const [payload, ...others] = await form().world.arrived();
     expect([sha256(payload?.bytes ?? Buffer.alloc(0)), others]).toEqual([sha256(readFileSync(path)), []]);
@@ -128,15 +136,12 @@ describeForm("An upload from a page", (form) => {
   test("that is cancelled leaves no parts behind, nor does one whose file changed", async () => {
     const path = large("cancelled.bin");
     const page = await form().visit();
-    const parts = countParts(page);
-    const held = await hold(page, 2);
-    await choose(page, [path]);
-    await until(() => parts.length === 2);
+    const { parts, release } = await begin(page, path, 2);
     expect(form().world.uploadsLeft()).toBe(1);
     await button(page, "Cancel", "cancelled.bin").click();
     await until(() => form().world.uploadsLeft() === 0);
     await inPhase(page, "cancelled").waitFor();
-    held.release();
+    release();
     await button(page, "Remove", "cancelled.bin").click();
 
     await page.unroute(PART);
@@ -156,10 +161,7 @@ describeForm("An upload from a page", (form) => {
   test("is in one tab only, asks before the page is left, and goes on after it where the same file is chosen again", async () => {
     const path = large();
     const page = await form().visit();
-    const parts = countParts(page);
-    await hold(page, 5);
-    await choose(page, [path]);
-    await until(() => parts.length === 5);
+    const { parts } = await begin(page, path, 5);
     const other = await form().open(page.context());
     await choose(other, [path]);
     await rowOf(other, "large.bin")
@@ -191,10 +193,7 @@ describeForm("An upload from a page", (form) => {
   test("counts no part after a reload that is not the file's", async () => {
     const path = large();
     const page = await form().visit();
-    const parts = countParts(page);
-    await hold(page, 3);
-    await choose(page, [path]);
-    await until(() => parts.length === 3);
+    const { parts } = await begin(page, path, 3);
     page.on("dialog", (dialog) => void dialog.accept());
     await page.reload();
     await page.unroute(PART);
@@ -219,20 +218,14 @@ describeForm("An upload from a page", (form) => {
   test("that another tab has taken over is not ended where the first gives it up", async () => {
     const path = large();
     const page = await form().visit();
-    const parts = countParts(page);
-    await hold(page, 3);
-    await choose(page, [path]);
-    await until(() => parts.length === 3);
+    const { parts } = await begin(page, path, 3);
     await button(page, "Pause", "large.bin").click();
     await rowOf(page, "large.bin").filter({ hasText: "Paused" }).waitFor();
     const other = await form().open(page.context());
-    const otherParts = countParts(other);
-    const held = await hold(other, 2);
-    await choose(other, [path]);
-    await until(() => otherParts.length === 2);
+    const { parts: otherParts, release } = await begin(other, path, 2);
     await button(page, "Cancel", "large.bin").click();
     await inPhase(page, "cancelled").waitFor();
-    held.release();
+    release();
     await arrived(other, 1);
     expect([...parts, ...otherParts].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     await expectWhole(path);

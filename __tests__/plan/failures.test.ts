@@ -73,6 +73,22 @@ test.each<[string, string, string]>([
   });
 });
 
+test.each([
+  ["is killed", "kill -9 $$", " init failed: it said nothing"],
+  [
+    "plans what has no word here",
+    `case "$1" in plan) exit 2;; show) echo '{}';; esac`,
+    "Terraform plans something that this review cannot tell.",
+  ],
+])("Terraform that %s has not planned nothing", async (name, script, says) => {
+  const environment = { ...process.env, TERRAFORM_BINARY_NAME: program(name.replaceAll(" ", "-"), script) };
+  const failure = makeReview({ stage: "dev", folder: stack, environment, lock: true });
+  await expect(failure).rejects.toMatchObject({
+    name: "PlanError",
+    message: expect.stringMatching(`${says}$`),
+  });
+});
+
 test.each(["SIGINT", "SIGTERM"] as const)("%s leaves no plan behind, which holds secrets", async (signal) => {
   const temporary = join(folder, signal);
   mkdirSync(temporary);

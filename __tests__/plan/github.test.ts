@@ -211,7 +211,7 @@ describe("The plan that was reviewed", () => {
   test("is that of the newest run of the merged pull request's last commit", async () => {
     server.pullsOfCommit = [{ ...merged, merge_commit_sha: NEWER }, merged];
     server.runs = [planOf({ id: 3, conclusion: "failure" }), planOf({ id: 2 }), planOf()];
-    expect(await reviewedRun(github, SHA)).toBe(2);
+    expect(await reviewedRun(github, SHA, "main")).toBe(2);
   });
 
   test.each<[string, object[], object[], string]>([
@@ -247,14 +247,18 @@ describe("The plan that was reviewed", () => {
   ])("is none for %s, and the sentence says what to do", async (_, pulls, runs, says) => {
     server.pullsOfCommit = pulls;
     server.runs = runs;
-    await expect(reviewedRun(github, SHA)).rejects.toThrow(says);
-    await expect(reviewedRun(github, SHA)).rejects.toThrow("Run the deploy workflow by hand");
+    await expect(reviewedRun(github, SHA, "main")).rejects.toThrow(says);
+    await expect(reviewedRun(github, SHA, "main")).rejects.toThrow("Run the deploy workflow by hand");
   });
 
   test("is told to the workflow by its number alone", async () => {
     server.pullsOfCommit = [merged];
     server.runs = [planOf({ id: 2 })];
-    expect(await run("reviewed.ts", [])).toEqual({ code: 0, stdout: "run_id=2\n", stderr: "" });
+    expect(await run("reviewed.ts", [], { GITHUB_REF_NAME: "main" })).toEqual({
+      code: 0,
+      stdout: "run_id=2\n",
+      stderr: "",
+    });
   });
 });
 

@@ -330,6 +330,15 @@ describe("plan/summary.ts", () => {
     expect(ran.summary).toContain("## Terraform plan of `0123456789`");
   });
 
+  test("says where there is more than GitHub's page takes", () => {
+    const many = Array.from({ length: 9000 }, (_, index) =>
+      change({ action: "destroy", address: `aws_s3_object.${"x".repeat(100)}${index}` }),
+    );
+    expect(run(planned({ changes: many })).summary).toMatch(
+      /^\*\*This is not all of it:\*\* \d+ further pages? stands?/,
+    );
+  });
+
   test("ends with 1 where there is no plan to deploy", () => {
     const { status, stdout, stderr } = run({ status: "failed", stage: "dev", error: "No credentials." });
     expect([status, stdout, stderr]).toEqual([1, "", "dev could not be planned: No credentials.\n"]);

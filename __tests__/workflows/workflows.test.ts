@@ -210,6 +210,16 @@ test("AWS is reached by roles, of which only an environment's may change anythin
   expect(jobOf("deploy.yml", "stages").if).toBe("github.ref == 'refs/heads/main'");
 });
 
+test("what is planned goes into what is deployed, and is planned again where it is pointed there", () => {
+  const on = (file: string) => (parse(sources[file] ?? "") as { on: Record<string, unknown> }).on;
+  const branches = ["main"];
+  expect(on("deploy.yml")["push"]).toEqual({ branches });
+  expect(on("plan.yml")["pull_request"]).toEqual({
+    branches,
+    types: ["opened", "synchronize", "reopened", "edited"],
+  });
+});
+
 test("a deployment is never cut short, and stages follow each other", () => {
   expect(jobOf("deploy-stage.yml", "deploy").concurrency).toEqual({
     group: "deploy-${{ inputs.stage }}",

@@ -48,7 +48,7 @@ export async function upload(
   }
 }
 
-export interface ResumeOptions {
+interface ResumeOptions {
   readonly stateDirectory: string;
   readonly apiUrl: string;
   /** Told what was sent, before that is noted as done. */

@@ -1,3 +1,4 @@
+import { UPLOAD_DAYS } from "../../sign-url/limits";
 import { sha256 } from "./digest";
 import { API } from "./settings";
 
@@ -11,7 +12,6 @@ export interface Entry {
   readonly completing: boolean;
 }
 
-const UPLOAD_LIFETIME_MS = 86_400_000;
 const PREFIX = `tweedle:${API}:`;
 const FIRST_BYTES = 64 * 1024;
 
@@ -32,7 +32,7 @@ function storage<T>(use: (storage: Storage) => T): T | undefined {
 }
 
 /** Whether S3 keeps an upload still, unless somebody ends it. */
-export const isFresh = ({ begunAt }: Entry): boolean => Date.now() - begunAt < UPLOAD_LIFETIME_MS;
+export const isFresh = ({ begunAt }: Entry): boolean => Date.now() - begunAt < UPLOAD_DAYS * 86_400_000;
 
 /** Whether there is a place where uploads are noted. */
 export const isKept = (): boolean => Boolean(storage(() => true));
