@@ -1,0 +1,37 @@
+import { type Remedy, type Service, remedyOf } from "../../contract/answers";
+
+test.each<[Service, number, string, Remedy]>([
+  ["s3", 400, "ExpiredToken", "sign again"],
+  ["s3", 400, "TokenRefreshRequired", "sign again"],
+  ["s3", 403, "RequestTimeTooSkewed", "sign again"],
+  ["s3", 403, "AccessDenied", "sign again"],
+  ["s3", 403, "", "sign again"],
+  ["s3", 400, "RequestTimeout", "retry"],
+  ["s3", 400, "IncompleteBody", "retry"],
+  ["s3", 400, "BadDigest", "retry"],
+  ["s3", 409, "OperationAborted", "retry"],
+  ["s3", 409, "ConditionalRequestConflict", "retry"],
+  ["s3", 200, "InternalError", "retry"],
+  ["s3", 200, "SlowDown", "retry"],
+  ["s3", 503, "", "retry"],
+  ["s3", 520, "A proxy's own", "retry"],
+  ["s3", 403, "SignatureDoesNotMatch", "final"],
+  ["s3", 400, "InvalidPart", "final"],
+  ["s3", 404, "NoSuchUpload", "final"],
+  ["s3", 412, "PreconditionFailed", "final"],
+  ["s3", 501, "NotImplemented", "final"],
+  ["sqs", 400, "com.amazonaws.sqs#RequestThrottled", "retry"],
+  ["sqs", 400, "KmsThrottled", "retry"],
+  ["sqs", 403, "OverLimit", "retry"],
+  ["sqs", 403, "com.amazon.coral.service#ExpiredTokenException", "sign again"],
+  ["sqs", 403, "com.amazon.coral.service#AccessDeniedException", "final"],
+  ["sqs", 400, "BadDigest", "final"],
+  ["api", 429, "TooManyRequests", "retry"],
+  ["api", 500, "InternalError", "retry"],
+  ["api", 403, "ExpiredToken", "sign again"],
+  ["api", 403, "InvalidSignature", "sign again"],
+  ["api", 403, "AccessDenied", "final"],
+  ["api", 400, "InvalidObjectKey", "final"],
+])("%s answers %d %s: %s", (service, status, code, remedy) => {
+  expect(remedyOf(service, status, code)).toBe(remedy);
+});
