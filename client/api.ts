@@ -1,3 +1,4 @@
+import { quote } from "../common/quote";
 import { type Signer, signedHeaders } from "../functions/send-message/signed-headers";
 import { HttpError, TweedleError, throwIfAborted } from "./errors";
 import { type Connections, close, connections, send, textOf } from "./http";
@@ -218,7 +219,7 @@ function bucketOf(signedUrl: string): string {
 /** A message that is about another bucket than the API's: under its key we may have a payload of our own. */
 export class OtherBucketError extends TweedleError {
   constructor(named: string, own: string) {
-    super("Invalid", `The message names the bucket ${named}, and the API is for ${own}.`);
+    super("Invalid", `The message names the bucket ${quote(named)}, and the API is for ${quote(own)}.`);
   }
 }
 
@@ -227,14 +228,14 @@ function parseApiUrl(apiUrl: string): URL {
   try {
     url = new URL(apiUrl);
   } catch (error) {
-    throw new TweedleError("Invalid", `The API's URL must be one, not ${JSON.stringify(apiUrl)}.`, {
+    throw new TweedleError("Invalid", `The API's URL must be one, not ${quote(apiUrl)}.`, {
       cause: error,
     });
   }
   if (!["http:", "https:"].includes(url.protocol)) {
     throw new TweedleError(
       "Invalid",
-      `The API's URL must begin with https:// or http://, not ${url.protocol}//.`,
+      `The API's URL must begin with https:// or http://, not ${quote(`${url.protocol}//`)}.`,
     );
   }
   url.pathname = url.pathname.replace(/\/+$/, "");

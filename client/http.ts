@@ -8,6 +8,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { XMLParser } from "fast-xml-parser";
+import { excerpt } from "../common/quote";
 import { HttpError } from "./errors";
 
 /** How long a connection may say nothing before it counts as broken, in milliseconds. */
@@ -147,7 +148,7 @@ async function refusal(response: IncomingMessage, request: ClientRequest): Promi
   return new HttpError(
     statusCode,
     code,
-    message || `HTTP ${statusCode} ${response.statusMessage ?? ""}`.trim(),
+    message || `HTTP ${statusCode} ${excerpt(response.statusMessage ?? "")}`.trim(),
     Number.isFinite(retryAfter) ? retryAfter : undefined,
   );
 }
@@ -156,7 +157,7 @@ async function refusal(response: IncomingMessage, request: ClientRequest): Promi
 export const notOfS3 = (lack: string): HttpError =>
   new HttpError(502, "", `The answer has ${lack}: it is not S3's.`);
 
-const textIn = (value: unknown) => (typeof value === "string" ? value : "");
+const textIn = (value: unknown) => (typeof value === "string" ? excerpt(value) : "");
 
 function errorIn(text: string): { code: string; message: string } {
   try {

@@ -1,4 +1,5 @@
 import { SQSClient } from "@aws-sdk/client-sqs";
+import { quote } from "../common/quote";
 import type { CredentialProvider } from "./api";
 import { TweedleError } from "./errors";
 
@@ -18,7 +19,7 @@ export function sqsClient(queueUrl: string, region = regionOf(queueUrl)): SQSCli
   try {
     url = new URL(queueUrl);
   } catch (error) {
-    throw new TweedleError("Invalid", `The queue's URL must be one, not ${JSON.stringify(queueUrl)}.`, {
+    throw new TweedleError("Invalid", `The queue's URL must be one, not ${quote(queueUrl)}.`, {
       cause: error,
     });
   }

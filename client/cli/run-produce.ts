@@ -1,6 +1,7 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, posix, relative, sep } from "node:path";
+import { quote } from "../../common/quote";
 import { NAME } from "../../functions/sign-url/fields";
 import { isName, nameOf } from "../../functions/sign-url/keys";
 import { formatBytes } from "../../stacks/format";
@@ -135,7 +136,7 @@ function checkItems(items: readonly Item[], { name, resume, expectedSize }: Prod
     if (!isName(called)) {
       throw new TweedleError(
         "Invalid",
-        `${JSON.stringify(called)} cannot be a payload's name: it must be ${NAME.mustBe}. Say another with --name.`,
+        `${quote(called)} cannot be a payload's name: it must be ${NAME.mustBe}. Say another with --name.`,
       );
     }
   }

@@ -1,3 +1,4 @@
+import { escapeControls as printable } from "../../common/quote";
 import { formatBytes } from "../../stacks/format";
 import type { ProgressReport } from "../produce/progress";
 
@@ -87,12 +88,7 @@ export function table(
     .join("\n");
 }
 
-/** Text that cannot move the cursor: a producer chooses names, and they end on somebody's terminal. */
-export const printable = (text: string): string =>
-  text.replace(
-    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+export { printable };
 
 /** Text of several lines, of which only the ends of lines stay what they are. */
 export const printableLines = (text: string): string => text.split("\n").map(printable).join("\n");

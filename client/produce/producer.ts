@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { basename } from "node:path";
 import { contentType as contentTypeOf } from "mime-types";
+import { quote } from "../../common/quote";
 import { NAME } from "../../functions/sign-url/fields";
 import { isName } from "../../functions/sign-url/keys";
 import { LIMITS } from "../../functions/sign-url/limits";
@@ -236,14 +237,14 @@ function fieldsOf(input: Input, options: ProduceOptions): Fields {
   if (!isName(name)) {
     throw new TweedleError(
       "Invalid",
-      `${JSON.stringify(name)} cannot be a payload's name: it must be ${NAME.mustBe}.`,
+      `${quote(name)} cannot be a payload's name: it must be ${NAME.mustBe}.`,
     );
   }
   const type = options.contentType ?? (contentTypeOf(basename(name)) || undefined);
   const { metadata = {} } = options;
   for (const key of Object.keys(metadata)) {
     if (key.startsWith("tweedle-"))
-      throw new TweedleError("Invalid", `Metadata named tweedle-… are ours: ${key}.`);
+      throw new TweedleError("Invalid", `Metadata named tweedle-… are ours: ${quote(key)}.`);
   }
   return {
     object_key: name,
