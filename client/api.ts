@@ -1,6 +1,6 @@
 import { quote } from "../common/quote";
 import { type Signer, signedHeaders } from "../functions/send-message/signed-headers";
-import { HttpError, TweedleError, throwIfAborted } from "./errors";
+import { AccessRefusedError, HttpError, TweedleError, throwIfAborted } from "./errors";
 import { type Connections, close, connections, send, textOf } from "./http";
 import { type RetryOptions, retrying } from "./retry";
 
@@ -162,7 +162,8 @@ export class Api {
     } catch (error) {
       // API Gateway, too, says what is wrong in JSON; what answers XML or a page is something else.
       if (error instanceof HttpError && (path !== "/openapi.json" || error.status === 429)) {
-        throw new TweedleError("Refused", `${path.slice(1)}: ${error.message}`, { cause: error });
+        const Refusal = error.status === 403 ? AccessRefusedError : TweedleError;
+        throw new Refusal("Refused", `${path.slice(1)}: ${error.message}`, { cause: error });
       }
       if (error instanceof SyntaxError || error instanceof HttpError) {
         throw new TweedleError("Invalid", `${this.#url.href} is no Tweedle API: ${error.message}`, {
@@ -182,7 +183,7 @@ export class Api {
     if (security.includes("sigv4")) return await this.#sign(url, body);
     if (!security.includes("api_key")) return {};
     if (apiKey) return { "x-api-key": apiKey };
-    throw new TweedleError(
+    throw new AccessRefusedError(
       "Invalid",
       "This stage wants a key of its producers: give yours, as apiKey or in TWEEDLE_API_KEY.",
     );
@@ -191,7 +192,7 @@ export class Api {
   async #sign(url: URL, body: string): Promise<Record<string, string>> {
     const { credentials, region } = this.#options;
     if (!credentials) {
-      throw new TweedleError(
+      throw new AccessRefusedError(
         "Invalid",
         "This stage wants its requests signed: give AWS credentials that may call its API.",
       );

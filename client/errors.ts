@@ -26,6 +26,16 @@ export class TweedleError extends Error {
   }
 }
 
+/**
+ * The API's refusal of its caller, whatever is asked for: rights, a clock or the URL are wrong. Every further request
+ * would be refused alike, until one of them changes.
+ */
+export class AccessRefusedError extends TweedleError {}
+
+/** Whether an error, or what caused it, is the API's refusal of its caller, and no matter of one payload. */
+export const isAccessRefused = (error: unknown): boolean =>
+  error instanceof Error && (error instanceof AccessRefusedError || isAccessRefused(error.cause));
+
 /** An answer that says no: from the API in its JSON, from S3 in its XML. */
 export class HttpError extends Error {
   override readonly name = "HttpError";

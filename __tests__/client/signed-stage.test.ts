@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { SQSClient } from "@aws-sdk/client-sqs";
+import { isAccessRefused } from "../../client/errors";
 import { Producer } from "../../client/produce/producer";
 import { CREDENTIALS } from "../../local/chain";
 import { temporaryFolder } from "../local/tools";
@@ -62,7 +63,9 @@ test("a consumer without credentials is told so, and one with others is refused 
   });
   await told("failed");
   await stop();
-  expect(of("failed")).toMatchObject([{ permanent: false, error: { code: "Refused" } }]);
+  const [failed] = of("failed");
+  expect(failed).toMatchObject({ permanent: false, error: { code: "Refused" } });
+  expect(isAccessRefused(failed?.error)).toBe(true);
   for (const client of [none, wrong]) client.destroy();
 });
 
