@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createFolderSync } from "../common/create-folder";
 import { usualBundle } from "./bundle";
 import type { Call } from "./call";
 
@@ -37,7 +38,7 @@ export function functionsIn(
   folder: string,
   functions: readonly { readonly name: string; readonly code: string }[],
 ): (name: string, event: object, warmUpCalls?: number, warmMs?: number) => Call {
-  mkdirSync(folder, { recursive: true });
+  createFolderSync(folder);
   for (const { name, code } of [...functions, { name: "call", code: usualBundle("call.ts") }]) {
     writeFileSync(join(folder, `${name}.js`), code);
   }

@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, hostname } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { createFolderSync } from "../common/create-folder";
 import { compareForm } from "./form";
 import { compareSigners } from "./signer";
 import { compareSynths } from "./synth";
@@ -21,7 +22,7 @@ async function main(): Promise<void> {
   say(`${machine.name}: ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`);
 
   const out = join(__dirname, "../cdktf.out");
-  mkdirSync(out, { recursive: true });
+  createFolderSync(out);
   const folder = mkdtempSync(join(out, "bench-"));
   try {
     const signer = compareSigners(folder);

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { createFolderSync } from "../common/create-folder";
 import { isAlive } from "../client/processes";
 import { DeploymentError } from "./errors";
 
@@ -39,7 +40,7 @@ const PATIENCE_MS = 10_000;
  * @throws DeploymentError where another run is under way
  */
 export async function claim(file: string, patienceMs = PATIENCE_MS): Promise<Claim> {
-  mkdirSync(dirname(file), { recursive: true });
+  createFolderSync(dirname(file));
   const left = read(file);
   let busy = processOf(left);
   for (

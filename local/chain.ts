@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createFolderSync } from "../common/create-folder";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import { type GatewayStep, startGateway } from "./api-gateway/gateway";
 import { type Principal, assertSupported } from "./iam";
@@ -108,7 +109,7 @@ async function startParts(
   const events = new EventEmitter<ChainEvents>();
   const directory = dataDirectory ?? mkdtempSync(join(tmpdir(), "tweedle-data-"));
   if (dataDirectory === undefined) stops.push(() => rmSync(directory, { recursive: true, force: true }));
-  mkdirSync(directory, { recursive: true });
+  createFolderSync(directory);
 
   const roles = functions.map((code) => ({ ...temporaryCredentials(), policies: code.policies, code }));
   const sqs = await startSqs({ queues: stack.queues, region, accountId, roles, port: ports.sqs });

@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
+import { createFolderSync } from "../common/create-folder";
 import { ProgressLine, progressText } from "../client/cli/terminal";
 import { TweedleError } from "../client/errors";
 import { DeploymentError } from "../deployment/errors";
@@ -65,7 +65,7 @@ export async function startChain({ stage, port, data }: ChainFlags, reporter?: R
 
 function ensureFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    createFolderSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new StartError(`--data ${path} must be a folder that may be written: ${code}.`, { cause: error });

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { createFolderSync } from "../common/create-folder";
 import { STAGES } from "../main";
 import { type StageConfig, stackName } from "../stacks/stage";
 import { runCommand } from "./command";
@@ -51,7 +52,7 @@ export function changedStages(
   { base, head, reviews }: Synthesized,
 ): StageConfig[] {
   const same = stages.filter(({ stage }) => isSame(base, head, stage));
-  mkdirSync(reviews, { recursive: true });
+  createFolderSync(reviews);
   for (const { stage } of same) {
     const review: SameReview = { status: "same", stage };
     writeFileSync(reviewFile(reviews, stage), JSON.stringify(review));

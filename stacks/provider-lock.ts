@@ -1,5 +1,6 @@
-import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
+import { createFolderSync } from "../common/create-folder";
 
 /** Terraform's name for the file that says which provider is installed, by version and digest, on every platform. */
 export const PROVIDER_LOCK = ".terraform.lock.hcl";
@@ -15,6 +16,6 @@ export const ROOT_LOCK = join(__dirname, "..", PROVIDER_LOCK);
  */
 export function copyLock(lock: string, stackFolder: string): void {
   if (!existsSync(lock)) return;
-  mkdirSync(stackFolder, { recursive: true });
+  createFolderSync(stackFolder);
   copyFileSync(lock, join(stackFolder, PROVIDER_LOCK));
 }

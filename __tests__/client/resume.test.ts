@@ -195,3 +195,19 @@ test("who is killed once it was told what was sent sends nothing more, and is to
   expect([again.key, told, partsSent(), journals()]).toEqual([key, [key, key], [], 0]);
   expect(await world().arrived()).toHaveLength(1);
 });
+
+test("notes that cannot be kept anywhere are one sentence, and nothing is sent", async () => {
+  const { chain, proxy } = world();
+  const producer = new Producer({
+    apiUrl: chain.apiUrl,
+    connections: proxy.connections,
+    multipartThresholdBytes: 0,
+    stateDirectory: "/proc/none/tweedle",
+  });
+  await expect(producer.produce(path, { resume: true })).rejects.toMatchObject({
+    code: "Invalid",
+    message:
+      "The folder for notes on uploads, /proc/none/tweedle, cannot be created (ENOENT): set XDG_STATE_HOME, or stateDirectory, to one that may be written.",
+  });
+  expect([partsSent(), world().uploadsLeft()]).toEqual([[], 0]);
+});

@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { App } from "cdktf";
+import { createFolderSync } from "../../common/create-folder";
 import { CREDENTIALS, start } from "../../local/chain";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
 import { type StageConfig, stackName } from "../../stacks/stage";
@@ -24,7 +25,7 @@ const STAGE: StageConfig = {
  * @param folder temporary: removed at the end, with all that others have put there
  */
 async function main(folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true });
+  createFolderSync(folder);
   const app = new App({ outdir: join(folder, "cdktf.out") });
   const stack = new ProducerConsumerStack(app, stackName(STAGE.stage), STAGE);
   app.synth();

@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, existsSync, rmSync } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { type FileHandle, link, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, extname, join, resolve } from "node:path";
 import { StringDecoder } from "node:string_decoder";
+import { createFolder } from "../../common/create-folder";
 import type { Payload } from "../consume/payload";
 import { TweedleError } from "../errors";
 import { isAlive } from "../processes";
@@ -46,7 +47,7 @@ export class Folder {
     const path = resolve(given);
     const partial = join(path, PARTIAL);
     try {
-      await mkdir(partial, { recursive: true });
+      await createFolder(partial);
       for (const name of await readdir(partial)) {
         if (await isLeft(join(partial, name), name)) await rm(join(partial, name), { force: true });
       }
@@ -80,7 +81,7 @@ export class Folder {
       } finally {
         await file.close();
       }
-      const created = await mkdir(dirname(wanted), { recursive: true });
+      const created = await createFolder(dirname(wanted));
       const path = await this.#publish(partial, wanted, digest.digest(), digestOf(id));
       // A name is in its folder, which is a file, too, and where it is new has its name in another.
       const last = created === undefined ? dirname(path) : dirname(created);
@@ -134,7 +135,7 @@ export class Folder {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
       // Another process has ended, and found nothing in it.
-      await mkdir(this.partial, { recursive: true });
+      await createFolder(this.partial);
       return await open(partial, "wx");
     }
   }

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
+import { createFolder } from "../../common/create-folder";
 import { TweedleError } from "../errors";
 import { isAlive } from "../processes";
 import type { Upload } from "./multipart";
@@ -34,8 +35,9 @@ export class Journal {
     private readonly file: string,
   ) {}
 
+  /** @throws TweedleError Invalid, where notes cannot be kept */
   static async of(stateDirectory: string, apiUrl: string, path: string): Promise<Journal> {
-    await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+    await createStateDirectory(stateDirectory);
     const real = await realpath(path);
     const name = createHash("sha256").update(`${apiUrl}\0${real}`).digest("hex").slice(0, 32);
     return new Journal(real, join(stateDirectory, `upload-${name}.json`));
@@ -90,6 +92,20 @@ export class Journal {
 
   async remove(): Promise<void> {
     await rm(this.file, { force: true });
+  }
+}
+
+/** @throws TweedleError Invalid, where it cannot be created */
+async function createStateDirectory(path: string): Promise<void> {
+  try {
+    await createFolder(path, 0o700);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new TweedleError(
+      "Invalid",
+      `The folder for notes on uploads, ${path}, cannot be created (${code}): set XDG_STATE_HOME, or stateDirectory, to one that may be written.`,
+      { cause: error },
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, rm, stat } from "node:fs/promises";
+import { readFile, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { createFolder } from "../../common/create-folder";
 import { StartError } from "../server";
 import type { ObjectRecord } from "./store";
 import { UPLOAD_RECORD, Upload } from "./upload";
@@ -15,7 +16,7 @@ export const PARTIAL = ".partial";
  * @throws StartError for objects that another version of this store has written
  */
 export async function dropLeftovers(bucket: string, bodies: string): Promise<void> {
-  await mkdir(bodies, { recursive: true });
+  await createFolder(bodies);
   const named = new Set<string>();
   // One after the other: a folder may hold more objects than a process may open files.
   for (const name of await readdir(bucket, { recursive: true })) {

@@ -1,12 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import S3Error from "@20minutes/s3rver/lib/models/error";
 import S3Object from "@20minutes/s3rver/lib/models/object";
 import FilesystemStore from "@20minutes/s3rver/lib/stores/filesystem";
+import { createFolder } from "../../common/create-folder";
 import { Bodies, type Piece, type Range, type WrittenBody, writeBody } from "./bodies";
 import {
   type Checksum,
@@ -323,7 +324,7 @@ export class ObjectStore extends FilesystemStore {
     place: (partial: string, written: WrittenBody) => Promise<T>,
   ): Promise<T> {
     const partial = this.#bodyPath(bucket, `${randomUUID()}${PARTIAL}`);
-    await mkdir(dirname(partial), { recursive: true });
+    await createFolder(dirname(partial));
     try {
       return await place(partial, await writeBody(partial, content, digest));
     } finally {
@@ -348,7 +349,7 @@ export class ObjectStore extends FilesystemStore {
         await writeFile(partial, JSON.stringify(record));
         // Nobody may find the folder empty in between, and drop it.
         await exclusively(join(this.directory, bucket), async () => {
-          await mkdir(dirname(path), { recursive: true });
+          await createFolder(dirname(path));
           await rename(partial, path);
         });
       } finally {

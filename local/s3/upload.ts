@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import S3Error from "@20minutes/s3rver/lib/models/error";
+import { createFolder } from "../../common/create-folder";
 import type { WrittenBody } from "./bodies";
 import { type Checksum, compositeChecksum } from "./checksum";
 
@@ -66,7 +67,7 @@ export class Upload implements UploadRecord {
   }
 
   static async begin(folder: string, record: UploadRecord): Promise<void> {
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     await writeFile(join(folder, UPLOAD_RECORD), JSON.stringify(record));
   }
 

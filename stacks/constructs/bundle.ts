@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
 import { type Zippable, zipSync } from "fflate";
+import { createFolderSync } from "../../common/create-folder";
 
 /** A function's code as Lambda takes it. */
 export interface Bundle {
@@ -68,7 +69,7 @@ export function bundle(entry: string, { files = {}, alias = {}, external = [] }:
  */
 export function writeBundle({ zip, hash }: Bundle, outdir: string): string {
   const folder = join(outdir, "bundles", Buffer.from(hash, "base64").toString("hex"));
-  mkdirSync(folder, { recursive: true });
+  createFolderSync(folder);
   const path = join(folder, "function.zip");
   writeFileSync(path, zip);
   return path;
