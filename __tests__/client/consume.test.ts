@@ -204,7 +204,7 @@ test("of a message of two records one may fail: the other is handled once, and o
   await world().messages(chain.queueUrl, 5);
   await world().messages();
   const Records = keys.map(({ key, size }) => recordOf(chain.bucketName, { key, size }));
-  await world().send({ Records: [...Records, { eventName: "ObjectRemoved:Delete" }] });
+  await world().send({ Records });
   proxy.inject("GET", DENIED, 3, (url) => url.includes("/b?"));
   const { told, handled, of, stop } = consume();
   await told("handled", 2);
@@ -215,24 +215,10 @@ test("of a message of two records one may fail: the other is handled once, and o
   expect(await left()).toEqual(NOTHING);
 });
 
-test("a record that cannot be read does not hold up the others of its message", async () => {
-  const { chain } = world();
-  const { key } = await produce(world(), PAYLOAD);
-  await world().messages(chain.queueUrl, 5);
-  await world().send({
-    Records: [recordOf(chain.bucketName, { key: "elsewhere/a" }), recordOf(chain.bucketName, { key })],
-  });
-  const { told, handled, stop } = consume();
-  await told("failed", 5);
-  await stop();
-  expect(handled).toHaveLength(1);
-  expect(await world().messages(chain.deadLetterQueueUrl, 5)).toHaveLength(1);
-});
-
 test("poison among good messages does not hold them up, and S3's own test is deleted", async () => {
   const { chain } = world();
   await world().send({ Service: "Amazon S3", Event: "s3:TestEvent" });
-  for (const body of ["{", "[]", { Records: [{}] }, { hello: "world" }]) await world().send(body);
+  for (const body of ["{", "[]", { Records: [{}] }, { source: "aws.s3" }]) await world().send(body);
   for (let index = 0; index < 8; index += 1) await produce(world(), PAYLOAD, {}, {});
   const { told, handled, of, stop } = consume({ concurrency: 2 });
   await told("handled", 8);
@@ -471,7 +457,10 @@ test("an empty queue is asked for 20 s at a time, and not again before the answe
   );
   // A message ends the first poll; the next one is the only one after it.
   await world().sqs.send(
-    new SendMessageCommand({ QueueUrl: world().chain.queueUrl, MessageBody: '{"Event":"s3:TestEvent"}' }),
+    new SendMessageCommand({
+      QueueUrl: world().chain.queueUrl,
+      MessageBody: '{"Service":"Amazon S3","Event":"s3:TestEvent"}',
+    }),
   );
   await until(() => bodies.some((body) => body.includes("WaitTimeSeconds")));
   await new Promise((resolve) => void setTimeout(resolve, 300));
@@ -493,11 +482,58 @@ test("the queue that is not there is told at once", async () => {
   });
 });
 
-test("an inline message whose bytes are not those of its digest is not handled", async () => {
+test("an inline message whose bytes are not those of its digest is invalid at once, and not handled", async () => {
   const about = { source: "tweedle", object_key: newKey("a"), size: 3, checksum_sha256: "x" };
   await world().send(about, { payload: { DataType: "Binary", BinaryValue: Buffer.from("abc") } });
   const { told, handled, of, stop } = consume();
   await told("failed");
   await stop();
-  expect([handled, of("failed")[0]?.error]).toEqual([[], expect.objectContaining({ code: "Corrupt" })]);
+  expect(handled).toEqual([]);
+  expect(of("failed")[0]).toMatchObject({
+    permanent: true,
+    retryAfterSeconds: 0,
+    error: { code: "Invalid" },
+  });
+});
+
+test.each([
+  ["the API's of the version", "getObject", "InvalidVersionId", true],
+  ["the API's of the key", "getObject", "InvalidObjectKey", true],
+  ["the API's of how it is asked", "getObject", "UnknownField", false],
+  ["S3's of the version", "GET", "InvalidArgument", true],
+  ["S3's of a key of KMS", "GET", "KMS.DisabledException", false],
+])("a 400 that is %s is permanent if the message is wrong", async (_, step, code, permanent) => {
+  await produce(world(), PAYLOAD);
+  world().proxy.inject(step, { status: 400, code });
+  const { told, of, stop } = consume();
+  await told("failed");
+  await stop();
+  expect(of("failed")[0]).toMatchObject({ permanent, error: { code: permanent ? "Invalid" : "Refused" } });
+});
+
+test("another event of S3 is deleted and told, beside a payload or alone, and counts as no payload", async () => {
+  const { chain } = world();
+  const removed = { ...recordOf(chain.bucketName), eventSource: "aws:s3", eventName: "ObjectRemoved:Delete" };
+  await world().send({ Records: [removed] });
+  const { key } = await produce(world(), PAYLOAD);
+  const { ended, handled, of } = consume({ maxMessages: 1 });
+  await ended;
+  expect(handled.map(({ payload }) => payload.key)).toEqual([key]);
+  expect(of("ignored")).toMatchObject([
+    { why: "ObjectRemoved:Delete", key: expect.stringMatching(/^input/) },
+  ]);
+  expect(await left()).toEqual(NOTHING);
+});
+
+test("one bad record among good ones fails the message, whose good payloads are handled once", async () => {
+  const { chain } = world();
+  const { key } = await produce(world(), PAYLOAD);
+  await world().messages(chain.queueUrl, 5);
+  const bad = { ...recordOf(chain.bucketName), eventName: "objectcreated:Put" };
+  await world().send({ Records: [recordOf(chain.bucketName, { key }), bad] });
+  const { told, handled, stop } = consume();
+  await told("failed", 5);
+  await stop();
+  expect(handled).toHaveLength(1);
+  expect(await world().messages(chain.deadLetterQueueUrl, 5)).toHaveLength(1);
 });

@@ -107,7 +107,7 @@ test("list says how often, how old, and whether the payload is there; show shows
   expect(letters).toHaveLength(3);
   expect(byKey(key)).toMatchObject({ inline: false, size: null, payload_exists: true, problem: null });
   expect(byKey(gone)).toMatchObject({ payload_exists: false });
-  expect(byKey(undefined)).toMatchObject({ payload_exists: null, problem: "The message is no JSON." });
+  expect(byKey(undefined)).toMatchObject({ payload_exists: null, problem: "The message is not JSON." });
   // SQS counts on in the dead-letter queue, this machine's begins anew.
   expect(byKey(key)?.receive_count).toBeGreaterThanOrEqual(1);
 
@@ -116,7 +116,7 @@ test("list says how often, how old, and whether the payload is there; show shows
   expect(table).toMatch(/^message +received +age +payload there +what\n/);
   expect(table).toMatch(new RegExp(`\\d s +yes +${key}\n`));
   expect(table).toMatch(new RegExp(`\\d s +no +${gone}\n`));
-  expect(table).toMatch(/\d s +unknown +The message is no JSON\.\n/);
+  expect(table).toMatch(/\d s +unknown +The message is not JSON\.\n/);
 
   const shown = (await run("dlq", "show", byKey(key)?.message_id.slice(0, 13) ?? "")).stdout;
   expect(shown).toContain(`message        ${byKey(key)?.message_id}\n`);
@@ -159,7 +159,7 @@ test("nothing of a letter reaches the terminal raw, and JSON loses nothing", asy
   const letters = await list();
   expect(letters).toHaveLength(3);
   for (const { message_id } of letters) expect((await run("dlq", "show", message_id)).code).toBe(0);
-  const unreadable = letters.find(({ problem }) => problem === "The message is no JSON.");
+  const unreadable = letters.find(({ problem }) => problem === "The message is not JSON.");
   const { stdout } = await run("dlq", "show", unreadable?.message_id ?? "", "--json");
   expect(JSON.parse(stdout)).toMatchObject({ body: `${EVIL} no JSON` });
 });
@@ -284,7 +284,7 @@ test("a letter that nobody can read does not hide the others, and consumers give
   const letters = await list();
   expect(letters).toHaveLength(4);
   for (const { message_id, problem } of letters) {
-    expect(problem).toMatch(/^The message /);
+    expect(problem).toMatch(/^(The message|Unrecognised message)/);
     expect((await run("dlq", "show", message_id)).code).toBe(0);
   }
   await chain().empty();

@@ -122,6 +122,8 @@ function tell(event: ConsumerEvent, path: string | undefined, say: (line: string
       console.error(`${printable(event.key)} came again, and was handled before.`);
       break;
     case "ignored":
+      // S3's test has no key: it comes whenever a notification is set, and says nothing.
+      if (event.key !== undefined) console.error(printable(`Ignored: ${event.why} of ${event.key}`));
       break;
   }
 }

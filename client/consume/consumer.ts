@@ -4,7 +4,6 @@ import {
   type Message,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
-import { createHash } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { Consumer as Poller } from "sqs-consumer";
@@ -60,8 +59,13 @@ export type ConsumerEvent =
   | { readonly kind: "handled"; readonly payload: Omit<Payload, "body" | "signal">; readonly ms: number }
   /** It was handled before, by this process. */
   | { readonly kind: "duplicate"; readonly messageId: string; readonly key: string }
-  /** A message that tells of no payload is deleted: S3's own test. */
-  | { readonly kind: "ignored"; readonly messageId: string; readonly why: string }
+  /** An event of S3 that announces no payload, which `why` names: another event, with its key, or the test event. */
+  | {
+      readonly kind: "ignored";
+      readonly messageId: string;
+      readonly key: string | undefined;
+      readonly why: string;
+    }
   /** It comes again after so many seconds, or becomes a dead letter: at once where trying again would not help. */
   | {
       readonly kind: "failed";
@@ -291,9 +295,9 @@ export class Consumer {
 
   /** @returns what failed; the others are done, and remembered */
   async #handleContents(contents: Contents, begun: Begun): Promise<Failure[]> {
-    if (contents.kind === "nothing") {
+    if (contents.kind === "test") {
       this.#accepted -= 1;
-      this.#tell({ kind: "ignored", messageId: begun.messageId, why: contents.why });
+      this.#tell({ kind: "ignored", messageId: begun.messageId, key: undefined, why: "s3:TestEvent" });
       return [];
     }
     const failures: Failure[] = [];
@@ -312,6 +316,10 @@ export class Consumer {
         ),
       );
       return failures;
+    }
+    if (contents.objects.length === 0) this.#accepted -= 1;
+    for (const { event, key } of contents.ignored) {
+      this.#tell({ kind: "ignored", messageId: begun.messageId, key, why: event });
     }
     for (const object of contents.objects) {
       if (object instanceof TweedleError) failures.push({ key: undefined, error: object });
@@ -371,10 +379,7 @@ export class Consumer {
     );
   }
 
-  async #openInline({ bytes, checksum, contentType, metadata }: InlinePayload): Promise<Opened> {
-    const is = createHash("sha256").update(bytes).digest("base64");
-    if (is !== checksum)
-      throw new TweedleError("Corrupt", `The payload's SHA-256 is ${is}, and should be ${checksum}.`);
+  async #openInline({ bytes, contentType, metadata }: InlinePayload): Promise<Opened> {
     const body = Readable.from(bytes.length > 0 ? [bytes] : [], { objectMode: false });
     return await Promise.resolve({ size: bytes.length, contentType, metadata, verifiedBy: "SHA-256", body });
   }

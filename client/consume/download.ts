@@ -74,7 +74,7 @@ interface Facts extends Expected {
  * Begins to fetch what a message announces, pinned to the version or the ETag that it names.
  *
  * @throws TweedleError Gone, where it is not there any more; Refused, where S3 or the API says 403; Invalid, where the
- *   message names another bucket than the API signs for; Corrupt, where it has another size; Unavailable
+ *   message names another bucket than the API signs for, or a version that cannot be one; Corrupt, where it has another size; Unavailable
  */
 export async function download(context: DownloadContext, object: Announcement): Promise<Download> {
   const { onProgress, signal } = context;
@@ -118,12 +118,31 @@ function signed({ api, signal }: DownloadContext, object: Announcement): SignedR
       return await api.askFor(object.bucket, "getObject", fields, signal);
     } catch (error) {
       if (error instanceof OtherBucketError) throw error;
+      if (error instanceof TweedleError && isOfMessage("api", error.cause)) {
+        throw new TweedleError("Invalid", error.message, { cause: error });
+      }
       // What is wrong with the API, or with how it is asked, is not the message's fault: it comes again.
       if (!(error instanceof TweedleError && error.code === "Invalid")) throw error;
       throw new TweedleError("Refused", error.message, { cause: error });
     }
   });
 }
+
+/**
+ * Error codes that are about what the message names, and not about how it is asked for: another try changes nothing.
+ *
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+ */
+const CODES_OF_MESSAGE = {
+  api: ["InvalidObjectKey", "InvalidVersionId"],
+  // The version is the only argument of a request.
+  s3: ["InvalidArgument"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+const isOfMessage = (service: keyof typeof CODES_OF_MESSAGE, error: unknown): boolean =>
+  error instanceof HttpError &&
+  error.status === 400 &&
+  (CODES_OF_MESSAGE[service] as readonly string[]).includes(error.code);
 
 /** The answer that tells what the object is. */
 async function first(
@@ -144,6 +163,11 @@ async function first(
 function explained(error: unknown, key: string): unknown {
   if (!(error instanceof HttpError)) return error;
   const { status, message } = error;
+  if (isOfMessage("s3", error)) {
+    return new TweedleError("Invalid", `${key} cannot be fetched as the message names it: ${message}`, {
+      cause: error,
+    });
+  }
   if (status === 404 || status === 410)
     return new TweedleError("Gone", `${key} is gone: ${message}`, { cause: error });
   if (status === 412) {
