@@ -45,23 +45,24 @@ describe("a stage whose consumers sign", () => {
   test("refuses one that is not, or that was changed, or by another key, or for another service", async () => {
     const url = `${signing.apiUrl}/getObject`;
     const good = await signed(url, body);
-    const refused: [string, Record<string, string>, string?][] = [
-      ["no signature", {}],
-      ["another body", good, JSON.stringify({ object_key: KEY, expires_in: 900 })],
-      ["another date", { ...good, "x-amz-date": "20200101T000000Z" }],
-      ["another secret", await signed(url, body, { secretAccessKey: "x" as never })],
-      ["another key", await signed(url, body, { accessKeyId: "x" as never })],
-      ["another service", await signed(url, body, {}, "s3")],
-      ["another path", await signed(`${signing.apiUrl}/headObject`, body)],
-      ["no header to speak of", { authorization: "AWS4-HMAC-SHA256 nonsense" }],
+    const refused: [string, string, Record<string, string>, string?][] = [
+      ["no signature", "AccessDenied", {}],
+      ["another body", "InvalidSignature", good, JSON.stringify({ object_key: KEY, expires_in: 900 })],
+      ["a date of long ago", "InvalidSignature", { ...good, "x-amz-date": "20200101T000000Z" }],
+      ["a date to come", "InvalidSignature", { ...good, "x-amz-date": "20990101T000000Z" }],
+      ["another secret", "InvalidSignature", await signed(url, body, { secretAccessKey: "x" as never })],
+      ["another key", "AccessDenied", await signed(url, body, { accessKeyId: "x" as never })],
+      ["another service", "InvalidSignature", await signed(url, body, {}, "s3")],
+      ["another path", "InvalidSignature", await signed(`${signing.apiUrl}/headObject`, body)],
+      ["no header to speak of", "AccessDenied", { authorization: "AWS4-HMAC-SHA256 nonsense" }],
     ];
-    for (const [what, headers, sent] of refused) {
+    for (const [what, code, headers, sent] of refused) {
       const response = await post(headers, sent);
       const { error } = (await response.json()) as { error: { code: string; request_id: string } };
-      expect([what, response.status, typeof error.code, typeof error.request_id]).toEqual([
+      expect([what, response.status, error.code, typeof error.request_id]).toEqual([
         what,
         403,
-        "string",
+        code,
         "string",
       ]);
     }

@@ -113,9 +113,9 @@ test("the README says every error code that the signer and the gateway answer", 
     "stacks/constructs/url-api.ts",
   ].map(read);
   const codes = sources.flatMap((source) =>
-    [...source.matchAll(/(?:RequestError\(\s*\d+,\s*|answerError\(\d+, |gatewayResponse\('")"?(\w+)"/g)].map(
-      ([, code]) => code ?? "",
-    ),
+    [
+      ...source.matchAll(/(?:RequestError\(\s*\d+,\s*|answerError\(\d+, |gatewayResponse\(\s*'")"?(\w+)"/g),
+    ].map(([, code]) => code ?? ""),
   );
   expect(codes.length).toBeGreaterThan(12);
   for (const code of codes.filter((name) => !/^Invalid[A-Z]\w+(Numbers|Key)$/.test(name))) {

@@ -47,7 +47,7 @@ interface Api {
   readonly components: unknown;
   readonly "x-amazon-apigateway-gateway-responses": Record<
     string,
-    { responseParameters: unknown; responseTemplates: Record<string, string> }
+    { responseParameters: Record<string, string>; responseTemplates: Record<string, string> }
   >;
 }
 
@@ -819,11 +819,28 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       expect(responses["UNSUPPORTED_MEDIA_TYPE"]).toMatchObject({ statusCode: 404 });
       for (const { responseTemplates, responseParameters } of Object.values(responses)) {
         expect(render(responseTemplates)).toEqual(anError());
-        expect(responseParameters).toEqual({
+        expect(responseParameters).toMatchObject({
           "gatewayresponse.header.Cache-Control": "'no-store'",
           "gatewayresponse.header.X-Content-Type-Options": "'nosniff'",
         });
       }
+    });
+
+    it("tells a signature that is wrong, credentials that have expired, and too many requests apart", () => {
+      const answered = Object.entries(api["x-amazon-apigateway-gateway-responses"]).map(
+        ([type, { responseTemplates, responseParameters }]) => {
+          const { error } = render(responseTemplates) as { error: { code: string } };
+          return [type, [error.code, responseParameters["gatewayresponse.header.Retry-After"]]];
+        },
+      );
+      expect(Object.fromEntries(answered)).toMatchObject({
+        MISSING_AUTHENTICATION_TOKEN: ["AccessDenied", undefined],
+        ACCESS_DENIED: ["AccessDenied", undefined],
+        INVALID_SIGNATURE: ["InvalidSignature", undefined],
+        EXPIRED_TOKEN: ["ExpiredToken", undefined],
+        THROTTLED: ["TooManyRequests", "'1'"],
+        WAF_FILTERED: ["TooManyRequests", "'300'"],
+      });
     });
   });
 });

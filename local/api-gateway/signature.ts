@@ -11,7 +11,7 @@ export interface Verifier {
 /** Who signed, or why the signature is refused, in API Gateway's words. */
 export type Verified =
   | { readonly accessKeyId: string }
-  | { readonly fault: "ACCESS_DENIED" | "INVALID_SIGNATURE" | "EXPIRED_TOKEN"; readonly message: string };
+  | { readonly fault: "ACCESS_DENIED" | "INVALID_SIGNATURE"; readonly message: string };
 
 /** A signature's date, such as 20261123T123456Z, in milliseconds; NaN for what is none. */
 export const parseSigningDate = (date: string): number =>
@@ -19,6 +19,8 @@ export const parseSigningDate = (date: string): number =>
 
 const sha256 = (data: Buffer | string) => createHash("sha256").update(data).digest("hex");
 const hmac = (key: Buffer | string, data: string) => createHmac("sha256", key).update(data).digest();
+/** A signature's time may be off by less than this, in milliseconds. */
+const MAX_SKEW_MS = 5 * 60_000;
 const HEADER =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
 
@@ -36,13 +38,19 @@ export function verifySignature(
   const [, accessKeyId = "", day = "", ...rest] = HEADER.exec(request.headers.authorization ?? "") ?? [];
   const [givenRegion, givenService, signedHeaders = "", signature = ""] = rest;
   const secret = secretOf(accessKeyId);
-  if (secret === undefined || givenRegion !== region || givenService !== service) {
+  if (secret === undefined) {
     return { fault: "ACCESS_DENIED", message: "The security token included in the request is invalid." };
+  }
+  if (givenRegion !== region || givenService !== service) {
+    return {
+      fault: "INVALID_SIGNATURE",
+      message: "Credential should be scoped to a valid region and service.",
+    };
   }
   const date = String(request.headers["x-amz-date"] ?? "");
   const time = parseSigningDate(date);
-  if (!(Math.abs(Date.now() - time) < 5 * 60_000)) {
-    return { fault: "EXPIRED_TOKEN", message: "Signature expired or not yet current." };
+  if (!(Math.abs(Date.now() - time) < MAX_SKEW_MS)) {
+    return { fault: "INVALID_SIGNATURE", message: "Signature expired or not yet current." };
   }
   const names = signedHeaders.split(";");
   const canonicalRequest = [

@@ -70,18 +70,30 @@ const errorTemplate = (code: string, message: string) => ({
   "application/json": `{"error": {"code": ${code}, "message": ${message}, "request_id": "$context.requestId"}}`,
 });
 
-/** API Gateway's own errors, in the shape of ours: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html */
-const gatewayResponse = (code: string, message: string, statusCode?: number): Json => ({
+/**
+ * One of API Gateway's own errors, in the shape of ours.
+ *
+ * @param code, message as a template writes them, with their quotes
+ * @param options.statusCode by default the type's own
+ * @param options.retryAfterSeconds by default the caller is not asked to wait
+ */
+const gatewayResponse = (
+  code: string,
+  message: string,
+  { statusCode, retryAfterSeconds }: { statusCode?: number; retryAfterSeconds?: number } = {},
+): Json => ({
   ...(statusCode && { statusCode }),
   responseParameters: {
     "gatewayresponse.header.Cache-Control": "'no-store'",
     "gatewayresponse.header.X-Content-Type-Options": "'nosniff'",
+    ...(retryAfterSeconds && { "gatewayresponse.header.Retry-After": `'${retryAfterSeconds}'` }),
   },
   responseTemplates: errorTemplate(code, message),
 });
 
 const NO_SUCH_ROUTE = '"There is no such path or method here. See GET /openapi.json."';
 
+/** By type: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html */
 const GATEWAY_RESPONSES = {
   DEFAULT_4XX: gatewayResponse('"$context.error.responseType"', "$context.error.messageString"),
   DEFAULT_5XX: gatewayResponse('"InternalError"', '"Something broke on our side. Try again."'),
@@ -91,22 +103,33 @@ const GATEWAY_RESPONSES = {
     '"Sign this request with AWS Signature Version 4."',
   ),
   ACCESS_DENIED: gatewayResponse('"AccessDenied"', '"These credentials may not make this request."'),
-  INVALID_SIGNATURE: gatewayResponse('"AccessDenied"', '"This signature is not right for this request."'),
-  EXPIRED_TOKEN: gatewayResponse('"AccessDenied"', '"This signature, or its credentials, are too old."'),
-  THROTTLED: gatewayResponse('"TooManyRequests"', '"Too many requests at once. Try again."'),
+  // Also the answer to a signature whose time is more than 5 minutes off.
+  INVALID_SIGNATURE: gatewayResponse(
+    '"InvalidSignature"',
+    '"This signature does not match this request, or its time is off: check the clock, the region and the secret key."',
+  ),
+  EXPIRED_TOKEN: gatewayResponse(
+    '"ExpiredToken"',
+    '"These credentials have expired. Sign the request with new ones."',
+  ),
+  // The bucket of tokens is filled every second.
+  THROTTLED: gatewayResponse('"TooManyRequests"', '"Too many requests at once. Try again."', {
+    retryAfterSeconds: 1,
+  }),
   REQUEST_TOO_LARGE: gatewayResponse(
     '"RequestTooLarge"',
     '"The payload goes to the URL that this API answers."',
   ),
-  // The firewall has a rule for rates and no other.
+  // The firewall has a rule for rates and no other. It counts the requests of the last 300 seconds:
+  // https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based-high-level-settings.html
   WAF_FILTERED: gatewayResponse(
     '"TooManyRequests"',
     '"Too many requests from your address. Try again in 5 minutes."',
-    429,
+    { statusCode: 429, retryAfterSeconds: 300 },
   ),
   INVALID_API_KEY: gatewayResponse('"AccessDenied"', '"Send the key that you were given, as x-api-key."'),
   // Only mock integrations look at the content type.
-  UNSUPPORTED_MEDIA_TYPE: gatewayResponse('"NoSuchRoute"', NO_SUCH_ROUTE, 404),
+  UNSUPPORTED_MEDIA_TYPE: gatewayResponse('"NoSuchRoute"', NO_SUCH_ROUTE, { statusCode: 404 }),
 };
 
 /**
