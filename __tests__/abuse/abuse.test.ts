@@ -280,6 +280,20 @@ describe("By HTTP, the chain refuses", () => {
       `--x\r\n\r\n${FIT}\r\n--x--`,
       { "content-type": "multipart/form-data; boundary=x" },
     ],
+    ...["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"].flatMap(
+      (type) =>
+        ["/", "/putObject", "/sendMessage", "/getObject"].map(
+          (path) =>
+            [
+              "POST",
+              path === "/" ? "" : path,
+              415,
+              "UnsupportedMediaType",
+              FIT,
+              { origin: "null", "content-type": type },
+            ] as [string, string, number, string, string, OutgoingHttpHeaders],
+        ),
+    ),
     ["POST", "/putObject", 413, "RequestTooLarge", "[".repeat(1_000_000)],
     ["POST", "/sendMessage", 413, "RequestTooLarge", "{".repeat(5_000_000)],
     ["POST", "/putObject", 413, "RequestTooLarge", Buffer.alloc(11_000_000)],

@@ -408,7 +408,7 @@ const OWN_OF_OBJECT = [
 
 const BODIES: readonly Abuse[] = [
   ...each("a body that is no JSON:", "/", (body) => body, "InvalidJson", [
-    "\ufeff{}",
+    "\ufeff\ufeff{}",
     "{'action':'putObject'}",
     '{"action":"putObject",}',
     '{"action":"putObject"} {}',

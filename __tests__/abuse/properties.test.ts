@@ -175,6 +175,52 @@ describe("Whatever the headers say,", () => {
     );
   });
 
+  /** Whatever a page may send to another site without being allowed to, and JSON under other names. */
+  const otherTypes = fc.oneof(
+    fc.constantFrom(
+      undefined,
+      "",
+      "text/plain",
+      "text/plain;charset=UTF-8",
+      "text/plain; application/json",
+      "text/plain;a=application/json",
+      "application/x-www-form-urlencoded",
+      "multipart/form-data; boundary=application/json",
+      "application/jsonp",
+      "application/json-patch+json",
+      "application/problem+json",
+      "text/json",
+    ),
+    word,
+  );
+  const origin = fc.constantFrom("https://evil.example", "null", "", "https://local");
+  const isJson = (type: string | undefined) => /^application\/json *(;|$)/i.test(type ?? "");
+
+  test.each([
+    ["signer", sign, "/putObject", { object_key: "a" }],
+    ["sender", send, "/sendMessage", { object_key: "a", body: "" }],
+  ] as const)(
+    "the %s takes no form's POST from a page, and every media type from a program",
+    async (_, handle, path, fit) => {
+      await fc.assert(
+        fc.asyncProperty(otherTypes, origin, fc.boolean(), async (type, site, lower) => {
+          fc.pre(!isJson(type));
+          const given = type === undefined ? {} : { [lower ? "content-type" : "Content-Type"]: type };
+          const page = await handle(
+            event(path, fit, { headers: { ...given, [lower ? "origin" : "Origin"]: site } }),
+          );
+          expect([page.statusCode, parse(page).error.code]).toEqual([415, "UnsupportedMediaType"]);
+          expect((await handle(event(path, fit, { headers: given }))).statusCode).toBe(200);
+        }),
+        { numRuns: 300 },
+      );
+      for (const type of ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON;a=b"]) {
+        const ofPage = { Origin: "https://evil.example", "Content-Type": type };
+        expect((await handle(event(path, fit, { headers: ofPage }))).statusCode).toBe(200);
+      }
+    },
+  );
+
   test("Accept of any length is read in a moment", () => {
     const accept = fc
       .array(

@@ -179,6 +179,29 @@ describe("the signer answers", () => {
     expect([bad.statusCode, parse(bad).error.code]).toEqual([400, "InvalidJson"]);
   });
 
+  test("a body that begins with a byte order mark, and none that has one elsewhere", async () => {
+    const body = '{"object_key":"cat.jpg"}';
+    const inBase64 = (text: string) => ({
+      body: Buffer.from(text).toString("base64"),
+      isBase64Encoded: true,
+    });
+    const handler = createHandler(ENVIRONMENT, { openApi: () => "" });
+    const event = { httpMethod: "POST", resource: "/putObject", headers: {} };
+    for (const [text, status] of [
+      [`\ufeff${body}`, 200],
+      [`\ufeff\ufeff${body}`, 400],
+      [`${body}\ufeff`, 400],
+      ["\ufeff", 400],
+    ] as const) {
+      const sent = [{ body: text, isBase64Encoded: false }, inBase64(text)];
+      const answers = await Promise.all(sent.map((one) => handler({ ...event, ...one })));
+      expect(answers.map(({ statusCode }) => [text, statusCode])).toEqual([
+        [text, status],
+        [text, status],
+      ]);
+    }
+  });
+
   test("its description on GET /openapi.json", async () => {
     const answer = await ask("/openapi.json", null, {}, "GET");
     expect([answer.statusCode, answer.body]).toEqual([200, '{"openapi":"3.0.1"}']);

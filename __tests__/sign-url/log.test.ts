@@ -126,6 +126,16 @@ test("a fault of ours is an error with its stack, in one line and without what a
   expect(lines.join("")).toMatch(/^[^\n]*\n$/);
 });
 
+test("a stack that quotes what a caller sent is cut, and has no character that changes how a line is read", async () => {
+  const controls = "\u001b[2J\u202e\u2028\u009b";
+  const { ask, lines } = signer(() => {
+    throw new Error(controls + "x".repeat(200_000));
+  });
+  const { line } = await ask("/openapi.json", "", "r-1", "GET");
+  expect(String(line["stack"]).startsWith(`Error: ${controls}xxx`)).toBe(true);
+  expect(lines.join("")).toMatch(/^[^\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]{1,10000}\n$/u);
+});
+
 test("a request id that a caller made up is left out, unless it is a word", async () => {
   const { ask } = signer();
   const idOf = async (id: string) => (await ask("/getObject", { object_key: KEY }, id)).line["request_id"];

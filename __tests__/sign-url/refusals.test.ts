@@ -33,6 +33,19 @@ describe("the signer refuses", () => {
     for (const [path, body] of edges) expect((await ask(path, body)).statusCode).toBe(200);
   });
 
+  test.each([
+    [
+      "a text",
+      `a\u001b[2J\u202e\n${"x".repeat(9000)}`,
+      `"a\\u001b[2J\\u202e\\n${"x".repeat(93)}…" (9007 characters)`,
+    ],
+    ["a list", ["\u202e"], '["\\u202e"]'],
+    ["an object", { a: "x".repeat(9000) }, `{"a":"${"x".repeat(94)}…`],
+  ])("%s in place of a name, and quotes it cut and escaped", async (_, object_key, quoted) => {
+    const answer = await ask("/putObject", { object_key });
+    expect(parse(answer).error.message.endsWith(`, not ${quoted}.`)).toBe(true);
+  });
+
   test("a URL that could write over a payload, where the bucket takes new ones only", async () => {
     const strict = signer({ denyOverwrites: true });
     const upload = { object_key: KEY, upload_id: "u" };

@@ -4,7 +4,7 @@ import { RequestError } from "../sign-url/errors";
 import { newKey } from "../sign-url/keys";
 import { LIMITS } from "../sign-url/limits";
 import type { Log } from "../sign-url/log";
-import { answerJson, answering, decodeBody } from "../sign-url/proxy";
+import { answerJson, answering, readBody } from "../sign-url/proxy";
 import { parseRequest } from "../sign-url/request";
 import type { SenderEnvironment } from "./environment";
 import { messageBytes, messageOf } from "./message";
@@ -45,7 +45,7 @@ export function createHandler(
       throw new RequestError(404, "NoSuchRoute", `There is nothing here but POST /${ACTION}.`);
     }
     asked.action = ACTION;
-    const request = parseRequest(ACTION, decodeBody(event), rules, isOwn);
+    const request = parseRequest(ACTION, readBody(event), rules, isOwn);
     const {
       object_key: name,
       body,

@@ -3,7 +3,7 @@ export class RequestError extends Error {
   override readonly name = "RequestError";
 
   constructor(
-    readonly status: 400 | 403 | 404 | 405 | 413,
+    readonly status: 400 | 403 | 404 | 405 | 413 | 415,
     readonly code: string,
     message: string,
     /** Headers of the answer. @default none beside those of every answer */

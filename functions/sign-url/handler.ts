@@ -7,7 +7,7 @@ import { nameOf, newKey } from "./keys";
 import { LIMITS } from "./limits";
 import type { Asked, Log } from "./log";
 import { Presigner, type S3Request } from "./presigner";
-import { type ProxyEvent, answer, answerJson, answering, decodeBody } from "./proxy";
+import { type ProxyEvent, answer, answerJson, answering, headerOf, readBody } from "./proxy";
 import { type CheckedRequest, parseRequest } from "./request";
 
 /** Whether a caller that accepts these media types would rather have the bare URL than JSON. */
@@ -80,7 +80,7 @@ export function createHandler(
     asked: Asked,
   ): Promise<APIGatewayProxyResult> {
     asked.action = pathAction;
-    const request = parseRequest(pathAction, decodeBody(event), environment, hasUrl);
+    const request = parseRequest(pathAction, readBody(event), environment, hasUrl);
     const { name, action, fields } = request;
     const given = fields["object_key"] as string;
     const key = action.newKey ? newKey(given, fields["client_token"] as string | undefined) : given;
@@ -94,9 +94,7 @@ export function createHandler(
       s3Requests.map((s3Request) => presigner.sign(s3Request, expiresIn, new Date(signedAt))),
     );
 
-    const accept = Object.entries(event.headers ?? {}).find(
-      ([header]) => header.toLowerCase() === "accept",
-    )?.[1];
+    const accept = headerOf(event, "accept");
     if (accept && prefersText(accept)) return answer(200, "text/plain", urls.join("\n"));
     const partNumbers = fields["part_numbers"] as number[] | undefined;
     return answerJson(200, {

@@ -1,3 +1,4 @@
+import { escapeControls } from "../../common/quote";
 import { digest } from "./sha256";
 
 /** Takes a line of a function's log, with its end. */
@@ -21,6 +22,9 @@ const REQUEST_ID = /^[\w-]{1,64}$/;
 /** What a stack trace may quote and no log may hold: URLs, and the UUIDs of keys. */
 const SECRETS = /https?:\S+|[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/gi;
 
+/** Longest stack trace in a line, in characters. CloudWatch takes 1 MB a line. */
+const MAX_STACK = 8000;
+
 /**
  * A request as one line of JSON. It is written to stdout as it is, since Lambda puts a time and an id before what
  * `console` is given. No URL, signature, token, key or body is in it: of a key, the digest of its name part.
@@ -41,9 +45,10 @@ export function requestLine(
     status,
     code,
     duration_ms: Math.round(milliseconds * 1000) / 1000,
-    stack: fault && stackOf(fault).replace(SECRETS, "…"),
+    stack: fault && stackOf(fault).replace(SECRETS, "…").slice(0, MAX_STACK),
   };
-  return `${JSON.stringify(line)}\n`;
+  // JSON escapes what has less than two bytes; bidirectional controls would show one line as another.
+  return `${escapeControls(JSON.stringify(line))}\n`;
 }
 
 /** Where something broke, and what had broken before it. */

@@ -1,4 +1,5 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
+import { quote } from "../../common/quote";
 import { RequestError } from "./errors";
 import { type Asked, type Log, requestLine } from "./log";
 
@@ -30,11 +31,38 @@ export const answer = (
 export const answerJson = (statusCode: number, body: object, headers = {}) =>
   answer(statusCode, "application/json", JSON.stringify(body), headers);
 
-/** @throws RequestError where a body in base64 is no UTF-8 */
-export function decodeBody({ body, isBase64Encoded }: ProxyEvent): string {
+/** A request's header, by its name in lower case; undefined where there is none. */
+export const headerOf = ({ headers }: Pick<ProxyEvent, "headers">, name: string): string | undefined =>
+  Object.entries(headers ?? {}).find(([header]) => header.toLowerCase() === name)?.[1];
+
+/**
+ * Reads the body of a POST as text, without a byte order mark.
+ *
+ * A browser sends `Origin` with every POST. Without asking first, it lets a page send only what an HTML form could, to
+ * any site: a request with a media type that no form has was allowed by the API, or comes from the API's own page.
+ *
+ * https://fetch.spec.whatwg.org/#cors-safelisted-request-header
+ *
+ * @throws RequestError where a page sends another media type than JSON, or a body in base64 is no UTF-8
+ */
+export function readBody(event: ProxyEvent): string {
+  const type = headerOf(event, "content-type") ?? "";
+  if (headerOf(event, "origin") !== undefined && !/^application\/json\s*(;|$)/i.test(type)) {
+    throw new RequestError(
+      415,
+      "UnsupportedMediaType",
+      `A request with an Origin header needs the content-type application/json, not ${quote(type)}.`,
+    );
+  }
+  return decode(event).replace(/^\ufeff/, "");
+}
+
+function decode({ body, isBase64Encoded }: ProxyEvent): string {
   if (!isBase64Encoded) return body ?? "";
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(body ?? "", "base64"));
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      Buffer.from(body ?? "", "base64"),
+    );
   } catch {
     throw new RequestError(400, "InvalidJson", "The body must be JSON in UTF-8.");
   }

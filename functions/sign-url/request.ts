@@ -1,3 +1,4 @@
+import { quote } from "../../common/quote";
 import { ACTIONS, type Action, type FieldRules, type Role, fieldsOf } from "./actions";
 import { RequestError } from "./errors";
 import type { FieldValue } from "./fields";
@@ -18,14 +19,6 @@ export interface StageRules extends FieldRules {
 /** "object_key" as error codes name it: "ObjectKey". */
 const pascalCase = (field: string) =>
   field.replace(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-
-/** A value as an error quotes it: short, and on one line. Lists and objects may be nested deeper than our stack. */
-function quote(value: unknown): string {
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "object" && value !== null) return "an object";
-  const text = JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 80).toWellFormed()}…` : text;
-}
 
 const has = (object: object, name: string): boolean => Object.hasOwn(object, name);
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { RequestError } from "../sign-url/errors";
 import type { Log } from "../sign-url/log";
-import { type ProxyEvent, answer, answering } from "../sign-url/proxy";
+import { answer, answering, headerOf } from "../sign-url/proxy";
 import type { FormEnvironment } from "./environment";
 import type { Page } from "./page";
 
@@ -20,9 +20,6 @@ const HEADERS = {
 /** Whether an If-None-Match names an ETag: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match */
 const names = (condition: string, etag: string) =>
   condition.split(",").some((one) => ["*", etag].includes(one.trim().replace(/^W\//, "")));
-
-const headerOf = ({ headers }: ProxyEvent, name: string) =>
-  Object.entries(headers ?? {}).find(([header]) => header.toLowerCase() === name)?.[1] ?? "";
 
 /**
  * The upload form: a Lambda handler behind API Gateway's proxy integration that answers GET / with a page, and signs
@@ -47,7 +44,7 @@ export function createHandler(
     if (event.httpMethod !== "GET") {
       throw new RequestError(405, "MethodNotAllowed", "The form takes GET.", { allow: "GET" });
     }
-    return names(headerOf(event, "if-none-match"), etag)
+    return names(headerOf(event, "if-none-match") ?? "", etag)
       ? answer(304, "text/html", "", headers)
       : answer(200, "text/html", html, headers);
   }, log);
