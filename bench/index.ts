@@ -3,15 +3,15 @@ import { cpus, hostname } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createFolderSync } from "../common/create-folder";
+import { failOnLostOutput } from "../common/output";
 import { compareForm } from "./form";
 import { compareSigners } from "./signer";
 import { compareSynths } from "./synth";
 import { render } from "./table";
 import { compareTransfers } from "./transfer";
 
-/** npm run bench: how fast and small we are beside others, here and now. With --json, one document. */
-async function main(): Promise<void> {
-  const { json } = parseArgs({ options: { json: { type: "boolean" } } }).values;
+/** Measures how fast and small we are beside others, here and now. @param json whether to print one document */
+async function bench(json: boolean): Promise<void> {
   const machine = {
     name: hostname(),
     cpu: cpus()[0]?.model ?? "",
@@ -37,6 +37,20 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** npm run bench: exits with 2 for a mistake in the options, as all our commands. */
+async function main(): Promise<void> {
+  failOnLostOutput(console.error);
+  let json: boolean;
+  try {
+    ({ json } = parseArgs({ options: { json: { type: "boolean", default: false } } }).values);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exitCode = 2;
+    return;
+  }
+  await bench(json);
 }
 
 void main();

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { failOnLostOutput } from "../common/output";
 import { LIMITS } from "../functions/sign-url/limits";
 import { STAGES } from "../main";
 import { formatBytes } from "../stacks/format";
@@ -198,6 +199,7 @@ export function report(args: readonly string[]): string {
 }
 
 if (require.main === module) {
+  failOnLostOutput(console.error);
   try {
     console.log(report(process.argv.slice(2)));
   } catch (error) {

@@ -70,7 +70,7 @@ test("an empty queue has nothing to list, to send back or to show", async () => 
   expect((await run("dlq", "redrive", "--all")).stdout).toBe("Sent back: 0.\n");
   const each = ["show", "redrive", "drop"].map((subcommand) => run("dlq", subcommand, "abc"));
   for (const { code, stderr } of await Promise.all(each)) {
-    expect([code, stderr]).toEqual([2, "tweedle: There is no dead letter abc.\n"]);
+    expect([code, stderr]).toEqual([1, "tweedle: There is no dead letter abc.\n"]);
   }
 });
 
@@ -173,7 +173,7 @@ test("several letters go back by the beginnings of their ids; one that fits two 
   expect([ambiguous.code, ambiguous.stderr]).toEqual([2, "tweedle: Several letters' ids begin with .\n"]);
   const [first = "", second = "", third = ""] = ids;
   const unknown = await run("dlq", "redrive", first, "nonsense");
-  expect([unknown.code, unknown.stderr]).toEqual([2, "tweedle: There is no dead letter nonsense.\n"]);
+  expect([unknown.code, unknown.stderr]).toEqual([1, "tweedle: There is no dead letter nonsense.\n"]);
   expect(await list()).toHaveLength(3);
   const { stdout } = await run("dlq", "redrive", first.slice(0, 18), second, second, "--json");
   expect(JSON.parse(stdout)).toEqual({ redriven: 2 });

@@ -135,9 +135,16 @@ test.concurrent.each<[string[], string]>([
   [["consume", "--out", "x", ...API], "Say where the queue is: --queue-url <url>, TWEEDLE_QUEUE_URL"],
   [["dlq", "list"], "Say where the dead-letter queue is: --dead-letter-queue-url <url>"],
   [["reconcile", ...QUEUE], "Say where the content bucket is: --bucket-name <name>"],
-  [["produce", file, "--api-url", "example"], 'The API\'s URL must be one, not "example".'],
-  [["produce", file, "--api-url", "ftp://example"], "The API's URL must begin with https://"],
-  [["consume", "--out", "x", "--queue-url", "example", ...API], "The queue's URL must be one"],
+  [
+    ["produce", file, "--api-url", "example"],
+    '"example" is not a URL of the API: it must be like https://ID.execute-api.REGION.amazonaws.com/STAGE.',
+  ],
+  [["produce", file, "--api-url", "ftp://example"], '"ftp://example" is not a URL of the API'],
+  [
+    ["consume", "--out", "x", "--queue-url", "example", ...API],
+    '"example" is not a URL of the queue: it must be like https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE.',
+  ],
+  [["dlq", "list", "--dead-letter-queue-url", "a\u001bb"], "is not a URL of the dead-letter queue"],
   [["consume", "--out", "file.txt", ...API, ...QUEUE], "--out file.txt must be a folder that may be written"],
   [["produce", "nothing", ...API], "There is no file nothing."],
   [["produce", ".", ...API], ". is a folder. Send the files in it with -r."],
@@ -164,11 +171,17 @@ test.each([[[]], [["dlq"]]])("tweedle %j shows its help and ends with 2", async 
 test.concurrent.each<[string[], number, Record<string, string>, string]>([
   [
     ["dlq", "list", ...LETTERS, "--bucket-name", "b"],
-    2,
+    1,
     { AWS_REGION: "eu-central-1" },
-    "Could not load credentials",
+    "There are no AWS credentials: sign in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
   ],
-  [["dlq", "redrive", "--all", ...LETTERS, ...QUEUE], 2, {}, "set AWS_REGION"],
+  [
+    ["consume", "--out", "x", ...API, ...QUEUE],
+    1,
+    { AWS_REGION: "eu-central-1" },
+    "There are no AWS credentials: sign in",
+  ],
+  [["dlq", "redrive", "--all", ...LETTERS, ...QUEUE], 1, {}, "The region is missing: set AWS_REGION"],
   [
     ["reconcile", "--bucket-name", "b", ...QUEUE],
     1,
@@ -178,8 +191,9 @@ test.concurrent.each<[string[], number, Record<string, string>, string]>([
       AWS_SECRET_ACCESS_KEY: "b",
       AWS_ENDPOINT_URL_S3: "http://127.0.0.1:9",
     },
-    "ECONNREFUSED",
+    "127.0.0.1:9 cannot be reached (ECONNREFUSED): look at the network, the region and the URLs.",
   ],
+  [["consume", "--out", "/proc/none", ...API, ...QUEUE], 1, {}, "--out /proc/none must be a folder"],
 ])("tweedle %j without what AWS wants ends with %d and one line", async (args, wanted, env, says) => {
   const { code, stdout, stderr } = await tweedle(args, { env });
   expect([code, stdout]).toEqual([wanted, ""]);
@@ -205,33 +219,35 @@ describe("--stage", () => {
   test("takes Terraform's outputs, whatever the shell holds, and flags before them", async () => {
     const env = withTerraform("good", `echo "$@" >> calls\n${printing(values(outputs))}`);
     const sent = ["produce", file, "--stage", "dev"];
-    expect((await tweedle([...sent, "--api-url", "flag"], { env })).stderr).toContain('not "flag"');
+    expect((await tweedle([...sent, "--api-url", "flag"], { env })).stderr).toContain('"flag" is not a URL');
     // Terraform takes a second: it is asked only for what is missing.
     expect(() => readFileSync(path("calls"))).toThrow("ENOENT");
-    expect((await tweedle(sent, { env })).stderr).toContain('not "from-stage"');
+    expect((await tweedle(sent, { env })).stderr).toContain('"from-stage" is not a URL');
     expect(readFileSync(path("calls"), "utf8")).toBe(
       "-chdir=cdktf.out/stacks/producer-consumer-dev output -json -no-color\n",
     );
   });
 
-  test.each<[string, string, string]>([
+  test.each<[string, number, string, string]>([
     [
       "lacks",
+      2,
       printing(values({ queue_url: "x" })),
       "The stage dev has no output api_url. Say where the API is: --api-url <url>.",
     ],
-    ["empty", printing("{}"), "The stage dev has no outputs: deploy it first."],
+    ["empty", 1, printing("{}"), "The stage dev has no outputs: deploy it first."],
     [
       "broken",
+      1,
       "echo 'Error: Backend initialization required' >&2; exit 1",
       "Backend initialization required",
     ],
-    ["garbled", printing("<html>"), "Terraform's outputs of dev cannot be read"],
-  ])("of a Terraform that %s says so", async (name, script, says) => {
+    ["garbled", 1, printing("<html>"), "Terraform's outputs of dev cannot be read"],
+  ])("of a Terraform that %s ends with %d and says so", async (name, wanted, script, says) => {
     const { code, stdout, stderr } = await tweedle(["produce", file, "--stage", "dev"], {
       env: withTerraform(name, script),
     });
-    expect([code, stdout]).toEqual([2, ""]);
+    expect([code, stdout]).toEqual([wanted, ""]);
     expect(stderr).toContain(says);
     expect(stderr).toMatch(/^tweedle: [^\n]+\n$/);
   });
@@ -239,7 +255,7 @@ describe("--stage", () => {
   test("without Terraform, or without such a stage, says so", async () => {
     const without = await tweedle(["produce", file, "--stage", "dev"], { env: { PATH: "/nowhere" } });
     expect([without.code, without.stderr]).toEqual([
-      2,
+      1,
       "tweedle: Terraform's outputs of dev cannot be read: there is no terraform here.\n",
     ]);
     const none = await tweedle(["consume", "--out", "x", "--stage", "qa"]);

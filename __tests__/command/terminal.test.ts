@@ -1,7 +1,7 @@
-import { sentenceOf } from "../../client/cli/exit";
+import { sentenceOf } from "../../client/cli/sentence";
 import { formatSeconds, printable, printableLines, progressText, table } from "../../client/cli/terminal";
 import { main, tweedle } from "../../client/cli/tweedle";
-import { HttpError } from "../../client/errors";
+import { HttpError, TweedleError } from "../../client/errors";
 
 test("progress says how much, how fast, how long, and which part, on one line of 80 columns", () => {
   const report = { bytes: 882e6, totalBytes: 2.1e9, parts: { done: 27, total: 64 } };
@@ -42,6 +42,52 @@ test.each([
   [new HttpError(418, "", "HTTP 418"), "The server refused it with 418: HTTP 418"],
 ])("what a server refuses is a sentence, and no mistake of ours", (error, sentence) => {
   expect(sentenceOf(error)).toBe(sentence);
+});
+
+const errorOf = (name: string, message: string, facts: object = {}) =>
+  Object.assign(new Error(message), { name, ...facts });
+const SIGN_IN =
+  "sign in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
+
+test.each<[string | undefined, Error]>([
+  [
+    `There are no AWS credentials: ${SIGN_IN}`,
+    errorOf("CredentialsProviderError", "Could not load credentials from any providers"),
+  ],
+  [
+    "The AWS credentials cannot be loaded: The SSO session has expired. Run 'aws sso login'.",
+    errorOf("CredentialsProviderError", "The SSO session has expired. Run 'aws sso login'."),
+  ],
+  ["The AWS credentials cannot be loaded: x.", errorOf("TokenProviderError", "x")],
+  [`AWS refuses the credentials (ExpiredToken): ${SIGN_IN}`, errorOf("ExpiredToken", "x")],
+  [`AWS refuses the credentials (InvalidClientTokenId): ${SIGN_IN}`, errorOf("InvalidClientTokenId", "x")],
+  [
+    "The region is missing: set AWS_REGION, such as eu-central-1, or AWS_PROFILE to a profile with a region.",
+    errorOf("Error", "Region is missing"),
+  ],
+  [
+    "There is no such queue: look at its URL, and at the account of the credentials.",
+    errorOf("QueueDoesNotExist", "x"),
+  ],
+  [
+    "a.b cannot be reached (ENOTFOUND): look at the network, the region and the URLs.",
+    errorOf("Error", "x", { code: "ENOTFOUND", syscall: "getaddrinfo", hostname: "a.b" }),
+  ],
+  [
+    "::1:9 cannot be reached (ECONNREFUSED): look at the network, the region and the URLs.",
+    new AggregateError([
+      errorOf("Error", "x", { code: "ECONNREFUSED", syscall: "connect", address: "::1", port: 9 }),
+      errorOf("Error", "y", { code: "ECONNREFUSED", syscall: "connect", address: "127.0.0.1", port: 9 }),
+    ]),
+  ],
+  ["Slow down", errorOf("Throttling", "Slow down", { $metadata: {} })],
+  ["ENOSPC: no space left", errorOf("Error", "ENOSPC: no space left", { code: "ENOSPC", syscall: "write" })],
+  [undefined, new TypeError("x is not a function")],
+])("%s", (sentence, error) => {
+  expect(sentenceOf(error)).toBe(sentence);
+  const isSetting = /credentials|region is missing/.test(sentence ?? "");
+  const caused = new TweedleError("Refused", "The queue cannot be read.", { cause: error });
+  expect(sentenceOf(caused)).toBe(isSetting ? sentence : "The queue cannot be read.");
 });
 
 test("a mistake of ours is a stack, of which nothing reaches the terminal raw", async () => {

@@ -3,24 +3,42 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Command } from "commander";
+import { quote } from "../../common/quote";
 import { stackName } from "../../stacks/stage";
 import { TweedleError } from "../errors";
+import { UsageError } from "./exit";
+
+const QUEUE_URL = "https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE";
 
 /** Where a stage's parts are, by the names of the stack's outputs. */
 const SETTINGS = {
-  apiUrl: { flag: "--api-url <url>", env: "TWEEDLE_API_URL", output: "api_url", what: "the API" },
-  queueUrl: { flag: "--queue-url <url>", env: "TWEEDLE_QUEUE_URL", output: "queue_url", what: "the queue" },
+  apiUrl: {
+    flag: "--api-url <url>",
+    env: "TWEEDLE_API_URL",
+    output: "api_url",
+    what: "the API",
+    url: "https://ID.execute-api.REGION.amazonaws.com/STAGE",
+  },
+  queueUrl: {
+    flag: "--queue-url <url>",
+    env: "TWEEDLE_QUEUE_URL",
+    output: "queue_url",
+    what: "the queue",
+    url: QUEUE_URL,
+  },
   deadLetterQueueUrl: {
     flag: "--dead-letter-queue-url <url>",
     env: "TWEEDLE_DEAD_LETTER_QUEUE_URL",
     output: "dead_letter_queue_url",
     what: "the dead-letter queue",
+    url: QUEUE_URL,
   },
   bucketName: {
     flag: "--bucket-name <name>",
     env: "TWEEDLE_BUCKET_NAME",
     output: "bucket_name",
     what: "the content bucket",
+    url: undefined,
   },
 } as const;
 
@@ -39,7 +57,8 @@ export function addSettings(command: Command, needed: readonly Setting[]): Comma
  * What was given by flag, by a stage's outputs, or by environment, in this order: a stage that is named is meant,
  * whatever the shell still holds.
  *
- * @throws TweedleError Invalid, which says how to give what is missing
+ * @throws UsageError that says how to give what is missing, or what a URL has to be; TweedleError Unavailable, where
+ *   the outputs of a stage cannot be read
  */
 export async function settingsOf<Needed extends Setting>(
   options: Readonly<Record<string, unknown>>,
@@ -49,15 +68,26 @@ export async function settingsOf<Needed extends Setting>(
   const missing = needed.filter((setting) => !options[setting]);
   const outputs = stage !== undefined && missing.length > 0 ? await outputsOf(stage, missing) : undefined;
   const entries = needed.map((setting) => {
-    const { flag, env, output, what } = SETTINGS[setting];
+    const { flag, env, output, what, url } = SETTINGS[setting];
     const value = options[setting] ?? (outputs ? outputs[output] : process.env[env]);
-    if (typeof value === "string" && value !== "") return [setting, value] as const;
+    if (typeof value === "string" && value !== "") {
+      if (url === undefined || isUrl(value)) return [setting, value] as const;
+      throw new UsageError(`${quote(value)} is not a URL of ${what}: it must be like ${url}.`);
+    }
     // What the environment says may be another stage's.
     const why = outputs ? `The stage ${stage} has no output ${output}. ` : "";
     const others = outputs ? "" : `, ${env}, or --stage STAGE`;
-    throw new TweedleError("Invalid", `${why}Say where ${what} is: ${flag}${others}.`);
+    throw new UsageError(`${why}Say where ${what} is: ${flag}${others}.`);
   });
   return Object.fromEntries(entries) as Record<Needed, string>;
+}
+
+function isUrl(text: string): boolean {
+  try {
+    return ["http:", "https:"].includes(new URL(text).protocol);
+  } catch {
+    return false;
+  }
 }
 
 async function outputsOf(
@@ -66,8 +96,7 @@ async function outputsOf(
 ): Promise<Readonly<Record<string, unknown>>> {
   const folder = join("cdktf.out", "stacks", stackName(stage));
   if (!existsSync(folder)) {
-    throw new TweedleError(
-      "Invalid",
+    throw new UsageError(
       `There is no ${folder} here: run this where the stage ${stage} was deployed from, or say ${missing.map((setting) => SETTINGS[setting].flag).join(" and ")}.`,
     );
   }
@@ -79,7 +108,7 @@ async function outputsOf(
     );
     const outputs = JSON.parse(stdout) as Record<string, { value: unknown }>;
     if (Object.keys(outputs).length === 0) {
-      throw new TweedleError("Invalid", `The stage ${stage} has no outputs: deploy it first.`);
+      throw new TweedleError("Unavailable", `The stage ${stage} has no outputs: deploy it first.`);
     }
     return Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value]));
   } catch (error) {
@@ -87,7 +116,7 @@ async function outputsOf(
     const { code, stderr = "" } = error as NodeJS.ErrnoException & { stderr?: string };
     const why =
       code === "ENOENT" ? "there is no terraform here" : (stderr.match(/Error: (.*)/)?.[1] ?? String(error));
-    throw new TweedleError("Invalid", `Terraform's outputs of ${stage} cannot be read: ${why}.`, {
+    throw new TweedleError("Unavailable", `Terraform's outputs of ${stage} cannot be read: ${why}.`, {
       cause: error,
     });
   }

@@ -1,11 +1,10 @@
-import { HttpError, TweedleError } from "../errors";
+import { TweedleError } from "../errors";
 
 /** What a command ends with, as its help says. */
 export const EXIT_CODES = {
-  ok: 0,
   /** Something was not delivered. */
   failed: 1,
-  /** A mistake in what was asked for. */
+  /** A mistake in the options or the arguments. */
   usage: 2,
 } as const;
 
@@ -38,35 +37,16 @@ export function interruptible(): AbortSignal {
 /** What to end with after an interruption. */
 export const codeOfInterruption = (): number => asked ?? EXIT_CODES.failed;
 
-/** What to end with after a failure. */
-export function codeOf(error: unknown): number {
-  if (!(error instanceof TweedleError)) return isSetting(error) ? EXIT_CODES.usage : EXIT_CODES.failed;
-  if (error.code === "Interrupted") return codeOfInterruption();
-  return error.code === "Invalid" ? EXIT_CODES.usage : EXIT_CODES.failed;
+/** A mistake in the options or the arguments of a command. Its message is one line that says what to change. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
 }
 
-/** What the SDK misses among the user's settings. */
-const isSetting = (error: unknown): boolean =>
-  error instanceof Error &&
-  (/^(CredentialsProviderError|TokenProviderError)$/.test(error.name) ||
-    error.message === "Region is missing");
-
-/**
- * What to say of a failure in one line; undefined where it is our own mistake. What AWS or its SDK refuses is about
- * the user's settings (no credentials, no region, no such queue, no right), what the system refuses about the machine.
- */
-export function sentenceOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  if (error instanceof TweedleError) return error.message;
-  if (error instanceof HttpError) {
-    return `The server refused it with ${[error.status, error.code].join(" ").trim()}: ${error.message}`;
-  }
-  const { code = "", message, name } = error as NodeJS.ErrnoException;
-  if (message === "Region is missing") return "The region is missing: set AWS_REGION.";
-  if (!isSetting(error) && !("$metadata" in error) && !("syscall" in error)) return undefined;
-  // Several addresses that all refuse have no sentence of their own.
-  const [cause] = error instanceof AggregateError ? (error.errors as Error[]) : [];
-  return message || cause?.message || code || name;
+/** What to end with after a failure. */
+export function codeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT_CODES.usage;
+  const isInterruption = error instanceof TweedleError && error.code === "Interrupted";
+  return isInterruption ? codeOfInterruption() : EXIT_CODES.failed;
 }
 
 const tasks = new Set<() => void>();

@@ -8,7 +8,7 @@ import { createFolder } from "../../common/create-folder";
 import type { Payload } from "../consume/payload";
 import { TweedleError } from "../errors";
 import { isAlive } from "../processes";
-import { atExit } from "./exit";
+import { UsageError, atExit } from "./exit";
 
 /** Most file systems take 255 bytes a name; ours get none longer. */
 const MAX_NAME_BYTES = 200;
@@ -41,7 +41,7 @@ export class Folder {
    * Opens a folder, and removes what processes that were killed did not finish there.
    *
    * @param linkTo gives a file a further name, unless something has it
-   * @throws TweedleError Invalid, where it cannot be written to
+   * @throws UsageError where it is something else; TweedleError Unavailable, where it cannot be written to
    */
   static async open(given: string, linkTo = link): Promise<Folder> {
     const path = resolve(given);
@@ -52,10 +52,10 @@ export class Folder {
         if (await isLeft(join(partial, name), name)) await rm(join(partial, name), { force: true });
       }
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw new TweedleError("Invalid", `--out ${given} must be a folder that may be written: ${code}.`, {
-        cause: error,
-      });
+      const { code = "" } = error as NodeJS.ErrnoException;
+      const sentence = `--out ${given} must be a folder that may be written: ${code}.`;
+      if (["EEXIST", "ENOTDIR"].includes(code)) throw new UsageError(sentence, { cause: error });
+      throw new TweedleError("Unavailable", sentence, { cause: error });
     }
     return new Folder(path, partial, linkTo);
   }

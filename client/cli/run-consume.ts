@@ -1,12 +1,11 @@
 import { formatBytes, formatTime } from "../../stacks/format";
 import { Consumer, type ConsumerEvent } from "../consume/consumer";
 import type { Payload } from "../consume/payload";
-import { TweedleError } from "../errors";
 import type { ProgressReport } from "../produce/progress";
 import { settingsOf } from "./configuration";
 import type { ConsumeFlags } from "./consume";
 import { execute } from "./execute";
-import { EXIT_CODES, interruptible } from "./exit";
+import { EXIT_CODES, UsageError, interruptible } from "./exit";
 import { Failures } from "./failures";
 import { Folder } from "./folder";
 import { ProgressLine, printJson, printable, progressText } from "./terminal";
@@ -15,7 +14,7 @@ import { ProgressLine, printJson, printable, progressText } from "./terminal";
 export async function runConsume(flags: ConsumeFlags): Promise<void> {
   const { out, exec, json, retryDelay } = flags;
   if ((out === undefined) === (exec === undefined)) {
-    throw new TweedleError("Invalid", "Say where payloads go: --out DIR or --exec COMMAND, and not both.");
+    throw new UsageError("Say where payloads go: --out DIR or --exec COMMAND, and not both.");
   }
   const settings = await settingsOf(flags as Record<string, unknown>, ["apiUrl", "queueUrl"]);
   const folder = out === undefined ? undefined : await Folder.open(out);

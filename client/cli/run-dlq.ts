@@ -9,7 +9,7 @@ import { regionOf, sqsClient } from "../sqs";
 import { type Setting, settingsOf } from "./configuration";
 import type { DlqFlags } from "./dlq";
 import { usesPaths } from "./endpoints";
-import { interruptible } from "./exit";
+import { UsageError, interruptible } from "./exit";
 import { ProgressLine, formatSeconds, printJson, printable, printableLines, table } from "./terminal";
 
 /** The clients of one command, and what they lead to. */
@@ -130,7 +130,7 @@ function pretty(body: string): string {
 
 export async function runRedrive(ids: readonly string[], flags: DlqFlags): Promise<void> {
   if (Boolean(flags.all) === ids.length > 0) {
-    throw new TweedleError("Invalid", "Say which letters to send back: their ids, or --all.");
+    throw new UsageError("Say which letters to send back: their ids, or --all.");
   }
   const { letters, signal } = await open(flags, ["deadLetterQueueUrl", "queueUrl"]);
   if (flags.all) {
@@ -192,16 +192,14 @@ function report({ json }: DlqFlags, what: string, count: number, sentence: strin
   else console.log(`${sentence}: ${count}.`);
 }
 
-/** @throws TweedleError Invalid, where an id is no letter's, or several letters' */
+/** @throws TweedleError Gone, where an id is no letter's; UsageError, where it begins several letters' */
 function choose(letters: readonly DeadLetter[], ids: readonly string[]): DeadLetter[] {
   const chosen = ids.map((id) => {
     const fits = letters.filter(({ messageId }) => messageId.startsWith(id));
     const [letter] = fits;
     if (letter && fits.length === 1) return letter;
-    throw new TweedleError(
-      "Invalid",
-      letter ? `Several letters' ids begin with ${id}.` : `There is no dead letter ${id}.`,
-    );
+    if (letter) throw new UsageError(`Several letters' ids begin with ${id}.`);
+    throw new TweedleError("Gone", `There is no dead letter ${id}.`);
   });
   return [...new Set(chosen)];
 }

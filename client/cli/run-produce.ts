@@ -5,13 +5,13 @@ import { quote } from "../../common/quote";
 import { NAME } from "../../functions/sign-url/fields";
 import { isName, nameOf } from "../../functions/sign-url/keys";
 import { formatBytes } from "../../stacks/format";
-import { TweedleError } from "../errors";
 import { withWorkers } from "../produce/pool";
 import { Producer } from "../produce/producer";
 import type { ProgressReport } from "../produce/progress";
 import { settingsOf } from "./configuration";
-import { EXIT_CODES, codeOfInterruption, interruptible, sentenceOf } from "./exit";
+import { EXIT_CODES, UsageError, codeOfInterruption, interruptible } from "./exit";
 import type { ProduceFlags } from "./produce";
+import { sentenceOf } from "./sentence";
 import { ProgressLine, printJson, printable, progressText } from "./terminal";
 
 /** A payload to send. */
@@ -86,7 +86,7 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
   }
 }
 
-/** @throws TweedleError Invalid, where there is nothing to send at a path */
+/** @throws UsageError where there is nothing to send at a path */
 async function itemsAt(path: string, { recursive, name }: ProduceFlags): Promise<Item[]> {
   if (path === STDIN) return [{ path, name, size: NaN }];
   let found;
@@ -95,10 +95,10 @@ async function itemsAt(path: string, { recursive, name }: ProduceFlags): Promise
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === "ENOENT" ? `There is no file ${path}.` : `${path} cannot be read: ${code}.`;
-    throw new TweedleError("Invalid", why, { cause: error });
+    throw new UsageError(why, { cause: error });
   }
   if (!found.isDirectory()) return [{ path, name, size: found.isFile() ? found.size : NaN }];
-  if (!recursive) throw new TweedleError("Invalid", `${path} is a folder. Send the files in it with -r.`);
+  if (!recursive) throw new UsageError(`${path} is a folder. Send the files in it with -r.`);
   const items: Item[] = [];
   const called = basename(path);
   // As cp -r has it: a folder that has no name here gives what is in it.
@@ -117,25 +117,24 @@ async function itemsAt(path: string, { recursive, name }: ProduceFlags): Promise
 const parentOf = (entry: Dirent): string => entry.parentPath ?? (entry as unknown as { path: string }).path;
 
 function checkItems(items: readonly Item[], { name, resume, expectedSize }: ProduceFlags): void {
-  if (items.length === 0) throw new TweedleError("Invalid", "There are no files to send.");
+  if (items.length === 0) throw new UsageError("There are no files to send.");
   if (name !== undefined && items.length > 1) {
-    throw new TweedleError("Invalid", "--name is for one payload, and there are several.");
+    throw new UsageError("--name is for one payload, and there are several.");
   }
   if (items.filter(({ path }) => path === STDIN).length > 1) {
-    throw new TweedleError("Invalid", "Standard input can be sent once.");
+    throw new UsageError("Standard input can be sent once.");
   }
   const stream = items.find(({ size }) => Number.isNaN(size));
   if (resume && stream) {
-    throw new TweedleError("Invalid", `--resume is for files: ${stream.path} cannot be read again.`);
+    throw new UsageError(`--resume is for files: ${stream.path} cannot be read again.`);
   }
   if (expectedSize !== undefined && !stream) {
-    throw new TweedleError("Invalid", "--expected-size is for standard input: a file says its size itself.");
+    throw new UsageError("--expected-size is for standard input: a file says its size itself.");
   }
   for (const item of items) {
     const called = item.name ?? basename(item.path);
     if (!isName(called)) {
-      throw new TweedleError(
-        "Invalid",
+      throw new UsageError(
         `${quote(called)} cannot be a payload's name: it must be ${NAME.mustBe}. Say another with --name.`,
       );
     }

@@ -1,11 +1,13 @@
 import { inspect } from "node:util";
 import { Command, CommanderError } from "commander";
+import { failOnLostOutput } from "../../common/output";
 import { version } from "../../package.json";
 import { consume } from "./consume";
 import { dlq } from "./dlq";
-import { EXIT_CODES, EXIT_HELP, codeOf, sentenceOf } from "./exit";
+import { EXIT_CODES, EXIT_HELP, codeOf } from "./exit";
 import { produce } from "./produce";
 import { reconcile } from "./reconcile";
+import { sentenceOf } from "./sentence";
 import { printable, printableLines } from "./terminal";
 
 /** All of the command: each subcommand is data in a file of its own, and loads what it needs once it runs. */
@@ -43,25 +45,25 @@ function overrideAll(command: Command): void {
   for (const subcommand of command.commands) overrideAll(subcommand);
 }
 
+const say = (sentence: string) => console.error(`tweedle: ${printable(sentence)}`);
+
 /** Runs the command: a user's mistake is one line, ours a stack trace. Only this decides how the process ends. */
 export async function main(argv: readonly string[]): Promise<void> {
   // The SDK tells every user of Node 20 when its support ends; that is for us to act on.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
-  // A reader that has seen enough is no failure; what a command then does is its own to say.
-  process.stdout.on("error", () => undefined);
+  failOnLostOutput(say);
   overrideAll(tweedle);
   try {
     await tweedle.parseAsync(argv);
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.usage;
+      if (error.exitCode !== 0) process.exitCode = EXIT_CODES.usage;
       return;
     }
     const sentence = sentenceOf(error);
     // What we did not expect may hold what somebody else wrote, too.
-    console.error(
-      sentence === undefined ? printableLines(inspect(error)) : `tweedle: ${printable(sentence)}`,
-    );
+    if (sentence === undefined) console.error(printableLines(inspect(error)));
+    else say(sentence);
     process.exitCode = codeOf(error);
   }
 }

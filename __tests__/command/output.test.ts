@@ -1,0 +1,71 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SendMessageCommand } from "@aws-sdk/client-sqs";
+import { ROOT, commandTools, run } from "./tools";
+
+const { folder, chain } = commandTools();
+const bin = join(folder, "tweedle.js");
+writeFileSync(join(folder, "a.txt"), "a");
+
+const LIMITS = ["--import", "tsx", join(ROOT, "limits/index.ts")];
+/** Each with what has to be in the queues before. */
+const COMMANDS: readonly (readonly [
+  args: readonly string[],
+  before: { readonly payloads?: number; readonly deadLetters?: readonly string[] },
+])[] = [
+  [["--help"], {}],
+  [["--version"], {}],
+  [["dlq", "redrive", "--help"], {}],
+  [["produce", "a.txt"], {}],
+  [["produce", "a.txt", "--json"], {}],
+  [["consume", "--out", "out", "--max", "1"], { payloads: 1 }],
+  [["consume", "--out", "out", "--max", "1", "--json"], { payloads: 1 }],
+  [["dlq", "list"], { deadLetters: ["{}"] }],
+  [["dlq", "show", ""], { deadLetters: ["{}"] }],
+  [["dlq", "redrive", ""], { deadLetters: ["{}"] }],
+  [["dlq", "drop", ""], { deadLetters: ["{}"] }],
+  [["reconcile"], {}],
+];
+
+afterEach(() => chain().empty());
+
+async function prepare({ payloads = 0, deadLetters = [] }: (typeof COMMANDS)[number][1]): Promise<void> {
+  const { sqs, deadLetterQueueUrl, env } = chain();
+  for (const MessageBody of deadLetters)
+    await sqs.send(new SendMessageCommand({ QueueUrl: deadLetterQueueUrl, MessageBody }));
+  for (let count = 0; count < payloads; count += 1)
+    await run(process.execPath, [bin, "produce", "a.txt"], { cwd: folder, env }).ended;
+}
+
+/** Runs a command by a shell, which says where its standard output goes. */
+const through = (shell: string, args: readonly string[]) =>
+  run("bash", ["-c", shell, "bash", process.execPath, ...args], {
+    cwd: args === LIMITS ? ROOT : folder,
+    env: chain().env,
+  }).ended;
+
+test.each(COMMANDS)("tweedle %j > /dev/full ends with 1 and one line", async (args, before) => {
+  await prepare(before);
+  const { code, stderr } = await through('exec "$@" > /dev/full', [bin, ...args]);
+  expect([code, stderr]).toEqual([
+    1,
+    "tweedle: Standard output cannot be written: ENOSPC: no space left on device, write.\n",
+  ]);
+});
+
+test.each(COMMANDS.filter(([args]) => !args.includes("dlq")))(
+  "tweedle %j does not fail where its reader has gone",
+  async (args, before) => {
+    await prepare(before);
+    const { code, stderr } = await through('exec 3> >(:); wait $!; exec "$@" >&3', [bin, ...args]);
+    expect([code, stderr]).toEqual([0, ""]);
+  },
+);
+
+test("so does npm run limits", async () => {
+  expect(await through('exec "$@" > /dev/full', LIMITS)).toMatchObject({ code: 1 });
+  expect(await through('exec 3> >(:); wait $!; exec "$@" >&3', LIMITS)).toMatchObject({
+    code: 0,
+    stderr: "",
+  });
+});
