@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createFolderSync } from "../common/create-folder";
 import { KEY_PREFIX } from "../functions/sign-url/keys";
+import { keysOf } from "./announced-keys";
 import { type GatewayStep, startGateway } from "./api-gateway/gateway";
 import { type Principal, assertSupported } from "./iam";
 import { loadFunction } from "./lambda";
@@ -19,7 +20,7 @@ import { API_ORIGIN, LOCAL_API_ID } from "./stack/references";
 import { S3_CONDITION_KEYS } from "./s3/guard";
 import { type CreatedObject, type LocalS3, startS3 } from "./s3/s3";
 import { type ConsumedBatch, startEventSource } from "./sqs/event-source";
-import type { Role } from "./sqs/guard";
+import type { Role } from "./sqs/authorize";
 import { type LocalSqs, startSqs } from "./sqs/sqs";
 import { type Stack, type StackBucket, type StackFunction, readStack } from "./stack/stack";
 
@@ -36,7 +37,7 @@ export interface ChainOptions {
   readonly stack: string;
   /** @default any free ports */
   readonly ports?: { readonly api: number; readonly s3: number; readonly sqs: number };
-  /** Where objects are kept; they survive a restart. @default a temporary folder, removed by {@link Chain.stop} */
+  /** Where objects and messages are kept, so that they survive a restart. @default a temporary folder, removed by {@link Chain.stop} */
   readonly dataDirectory?: string;
 }
 
@@ -61,8 +62,8 @@ export interface Chain {
   readonly sqsEndpoint: string;
   readonly events: EventEmitter<ChainEvents>;
   /**
-   * Announces what an earlier run left in the data directory: queues live in memory, and a payload that is still
-   * there was not consumed.
+   * Announces the payloads in the data directory that no message names: an earlier run was killed before it could, or a
+   * consumer has kept them.
    *
    * @returns how many payloads
    */
@@ -112,9 +113,26 @@ async function startParts(
   createFolderSync(directory);
 
   const roles = functions.map((code) => ({ ...temporaryCredentials(), policies: code.policies, code }));
-  const sqs = await startSqs({ queues: stack.queues, region, accountId, roles, port: ports.sqs });
+  const messages = dataDirectory === undefined ? undefined : join(dataDirectory, ".sqs");
+  // S3 sends its test message when a notification is set, which an earlier run has done.
+  const isNew = messages === undefined || !existsSync(messages);
+  const sqs = await startSqs({
+    queues: stack.queues,
+    region,
+    accountId,
+    roles,
+    port: ports.sqs,
+    directory: messages,
+  });
   stops.push(sqs.stop);
   const announce = announcer(stack, sqs, events);
+  const announceOrReport = (object: CreatedObject) => {
+    try {
+      announce(object);
+    } catch (error) {
+      console.error(error);
+    }
+  };
   const principals: Principal[] = [{ ...CREDENTIALS, policies: [EVERYTHING] }, ...roles];
   const s3 = await startS3({
     buckets,
@@ -123,7 +141,7 @@ async function startParts(
     directory,
     port: ports.s3,
     // Announced a moment later, as S3 does: the writer has its answer first.
-    onObjectCreated: (object) => void announce(object).catch((error: unknown) => console.error(error)),
+    onObjectCreated: (object) => setImmediate(announceOrReport, object),
   });
   stops.push(s3.stop);
 
@@ -174,13 +192,15 @@ async function startParts(
     }));
     await s3.setCors(name, rules);
     for (const { queueArn, ruleArn } of notifications) {
-      if (!ruleArn) await sqs.send(queueArn, testMessage(name));
+      if (isNew && !ruleArn) sqs.send(queueArn, testMessage(name));
     }
   }
 
   const announceLeft = async () => {
-    const left = (await Promise.all(buckets.map(({ name }) => s3.list(name, KEY_PREFIX)))).flat();
-    for (const object of left) await announce(object);
+    const named = new Set(sqs.bodies().flatMap(keysOf));
+    const objects = (await Promise.all(buckets.map(({ name }) => s3.list(name, KEY_PREFIX)))).flat();
+    const left = objects.filter(({ key }) => !named.has(key));
+    for (const object of left) announce(object);
     return left.length;
   };
   const { bucket_name = "", queue_arn = "", dead_letter_queue_arn = "" } = stack.outputs;
@@ -200,18 +220,18 @@ async function startParts(
 
 /** Sends what S3, or EventBridge, sends of a new object, to the queues that its bucket's notifications name. */
 function announcer(stack: Stack, sqs: LocalSqs, events: EventEmitter<ChainEvents>) {
-  return async (object: CreatedObject): Promise<void> => {
+  return (object: CreatedObject): void => {
     const bucket = stack.buckets.find(({ name }) => name === object.bucket) as StackBucket;
     for (const { id, queueArn, ruleArn, deadLetterArn } of notificationsFor(bucket, object)) {
       const message = ruleArn
         ? objectCreatedEvent(stack, bucket, object)
         : objectCreatedMessage(stack, bucket, object, id);
       try {
-        await sqs.send(queueArn, message);
+        sqs.send(queueArn, message);
       } catch (error) {
         // EventBridge tries for a day before.
         if (deadLetterArn === undefined) throw error;
-        await sqs.send(deadLetterArn, message);
+        sqs.send(deadLetterArn, message);
         continue;
       }
       events.emit("announced", object, message);

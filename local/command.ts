@@ -28,7 +28,7 @@ export const CHAIN_OPTIONS = {
 export const chainHelp = (defaultPort: number) => `\
   --stage STAGE   the stage to run: ${STAGES.map(({ stage }) => stage).join(", ")}; default dev
   --port PORT     the API's port; S3 and SQS have the two after it; 0 for any; default ${defaultPort}
-  --data DIR      keep objects in this folder, so that they survive a restart; default a temporary folder
+  --data DIR      keep payloads and messages in this folder, so that they survive a restart; default a temporary folder
   --help          show this`;
 
 /**

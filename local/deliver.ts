@@ -4,12 +4,12 @@ import { createReadStream, statSync } from "node:fs";
 import { basename } from "node:path";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { SignedUrl } from "../client/api";
-import { contentsOf } from "../client/consume/contents";
 import { Consumer } from "../client/consume/consumer";
 import { Producer } from "../client/produce/producer";
 import type { ProgressReport } from "../client/produce/progress";
 import { formatBytes, formatTime } from "../stacks/format";
 import { CREDENTIALS, type Chain, type ChainEvents } from "./chain";
+import { keysOf } from "./announced-keys";
 import type { GatewayStep } from "./api-gateway/gateway";
 
 /** Shows what happens. */
@@ -222,15 +222,4 @@ function watch<Name extends "announced" | "consumed", T>(
       return told.get(key) as T;
     },
   };
-}
-
-/** The keys that a message announces. */
-function keysOf(body: string): string[] {
-  try {
-    const contents = contentsOf({ Body: body });
-    if (contents.kind !== "objects") return [];
-    return contents.objects.flatMap((object) => ("key" in object ? [object.key] : []));
-  } catch {
-    return [];
-  }
 }

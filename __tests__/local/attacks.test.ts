@@ -176,9 +176,9 @@ describe("what is malformed is told so, and nothing breaks", () => {
     expect(
       await response.then(
         ({ status }) => status,
-        () => 400,
+        () => 413,
       ),
-    ).toBe(400);
+    ).toBe(413);
     expect((await ask(chain, "/putObject", { object_key: "a" })).status).toBe(200);
   });
 

@@ -363,22 +363,58 @@ test("what is elsewhere than under input/ is not announced", async () => {
   s3.destroy();
 });
 
-test("with a data directory, payloads survive a restart and are announced again", async () => {
-  const dataDirectory = join(folder, "data");
-  const before = await start({ stack: stackOf("dev"), dataDirectory });
-  const { url, object_key } = await ask(before, "/putObject", { object_key: "kept", metadata: { a: "b" } });
-  expect((await put(url, "kept", { "x-amz-meta-a": "b" })).status).toBe(200);
-  await before.stop();
+describe("with a data directory", () => {
+  test("payloads and messages survive a restart, inline ones and dead letters too, and are announced once", async () => {
+    const dataDirectory = join(folder, "data");
+    const before = await start({ stack: stackOf("dev"), dataDirectory });
+    const early = new Consumer(before);
+    await early.delete((await early.receive()) ?? {});
+    const { url, object_key } = await ask(before, "/putObject", {
+      object_key: "kept",
+      metadata: { a: "b" },
+    });
+    expect((await put(url, "kept", { "x-amz-meta-a": "b" })).status).toBe(200);
+    // Received once, and not handled.
+    expect((await early.receive())?.Body).toContain("kept");
+    await ask(before, "/sendMessage", { object_key: "poison", body: "YQ==" });
+    for (let receive = 1; receive <= 5; receive += 1) await early.giveBack((await early.receive()) ?? {});
+    await ask(before, "/sendMessage", { object_key: "inline", body: "aW5saW5l" });
+    await before.stop();
 
-  const second = await start({ stack: stackOf("dev"), dataDirectory });
-  expect(await second.announceLeft()).toBe(1);
-  const { key } = await new Consumer(second).announced();
-  expect(key).toBe(object_key);
-  const fetched = await fetch((await ask(second, "/getObject", { object_key })).url);
-  expect([await fetched.text(), fetched.headers.get("x-amz-meta-a")]).toEqual(["kept", "b"]);
-  await second.stop();
-  expect(existsSync(dataDirectory)).toBe(true);
-  await expect(fetch(second.apiUrl)).rejects.toThrow("fetch failed");
+    const second = await start({ stack: stackOf("dev"), dataDirectory });
+    expect(await second.announceLeft()).toBe(0);
+    const late = new Consumer(second);
+    const [announced, inline] = [await late.receive(), await late.receive()];
+    expect(announced?.Body).toContain("kept");
+    expect(announced?.Attributes?.["ApproximateReceiveCount"]).toBe("2");
+    expect(inline?.Body).toContain("inline");
+    for (const message of [announced, inline]) await late.delete(message ?? {});
+    expect(await late.receive(second.queueUrl, 0)).toBeUndefined();
+    expect((await late.receive(second.deadLetterQueueUrl))?.Body).toContain("poison");
+    const fetched = await fetch((await ask(second, "/getObject", { object_key })).url);
+    expect([await fetched.text(), fetched.headers.get("x-amz-meta-a")]).toEqual(["kept", "b"]);
+    await second.stop();
+
+    // Its message is deleted, so that nothing else says that it is there.
+    const third = await start({ stack: stackOf("dev"), dataDirectory });
+    expect(await third.announceLeft()).toBe(1);
+    expect((await new Consumer(third).announced()).key).toBe(object_key);
+    await third.stop();
+    await expect(fetch(third.apiUrl)).rejects.toThrow("fetch failed");
+  });
+
+  test("a message that is not whole is dropped, and one that is none stops the start with its name", async () => {
+    const dataDirectory = join(folder, "broken");
+    await (await start({ stack: stackOf("dev"), dataDirectory })).stop();
+    const queue = join(dataDirectory, ".sqs", "tweedle-dev-queue");
+    writeFileSync(join(queue, "half.partial"), '{"messageId":');
+    await (await start({ stack: stackOf("dev"), dataDirectory })).stop();
+    expect(existsSync(join(queue, "half.partial"))).toBe(false);
+    writeFileSync(join(queue, "other.json"), "no JSON");
+    await expect(start({ stack: stackOf("dev"), dataDirectory })).rejects.toThrow(
+      /other\.json is not a message of the local SQS\. Remove it/,
+    );
+  });
 });
 
 test("nothing is left half-written", () => {

@@ -12,7 +12,7 @@ import { signedHeaders } from "../../functions/send-message/signed-headers";
 import { newKey } from "../../functions/sign-url/keys";
 import { LIMITS } from "../../functions/sign-url/limits";
 import { type Chain, start } from "../../local/chain";
-import type { Role } from "../../local/sqs/guard";
+import type { Role } from "../../local/sqs/authorize";
 import { startSqs } from "../../local/sqs/sqs";
 import { readStack } from "../../local/stack/stack";
 import { Consumer, ask, synthesize, temporaryFolder } from "./tools";

@@ -169,7 +169,13 @@ test("an event that the queue does not take is a dead letter, which consumers un
     const sqs = new SQSClient({ endpoint, region: stack.region, credentials: CREDENTIALS });
     await sqs.send(new DeleteQueueCommand({ QueueUrl: chain.queueUrl }));
     // The name of a queue is not free at once.
-    const { QueueUrl: queueUrl = "" } = await sqs.send(new CreateQueueCommand({ QueueName: "another" }));
+    const deadLetterTargetArn = stack.outputs["dead_letter_queue_arn"];
+    const { QueueUrl: queueUrl = "" } = await sqs.send(
+      new CreateQueueCommand({
+        QueueName: "another",
+        Attributes: { RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 5 }) },
+      }),
+    );
     const { url, object_key } = await ask(chain, "/putObject", { object_key: "a" });
     await put(url);
     const letters = new DeadLetters({ sqs, queueUrl, deadLetterQueueUrl });

@@ -1,123 +1,177 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import { createRequestHandler } from "local-aws-sqs";
-import { type Refusal, type Role, judge, refuseLarge } from "./guard";
-import { currentResponse, mendQueues } from "./queue";
-import { HOST, close, listen, urlOf } from "../server";
+import { join } from "node:path";
+import { queueArn } from "../../stacks/arns";
+import { close, listen, urlOf } from "../server";
 import type { StackQueue } from "../stack/stack";
+import { type Parameters, SQS_ACTIONS, type SqsAction, type SqsContext, sendMessage } from "./actions";
+import { type Role, type SqsRequest, authorize } from "./authorize";
+import {
+  SqsError,
+  malformedInput,
+  queueDoesNotExist,
+  requestTooLarge,
+  unknownOperation,
+  unsupportedOperation,
+} from "./errors";
+import { inMemory, messageFiles } from "./message-files";
+import { MoveTasks } from "./move-tasks";
+import { Queue } from "./queue";
 
 export interface SqsOptions {
   readonly queues: readonly StackQueue[];
   readonly region: string;
   readonly accountId: string;
-  /** The stack's functions: what they ask is judged by their roles' policies. */
+  /** The stack's functions: their requests are judged by their roles' policies. */
   readonly roles: readonly Role[];
   readonly port: number;
+  /** Where messages are kept, so that they survive a restart. @default they end with the process */
+  readonly directory?: string | undefined;
 }
 
 export interface LocalSqs {
   readonly endpoint: string;
   readonly urlOf: (queueArn: string) => string;
-  readonly send: (queueArn: string, body: string) => Promise<void>;
+  /** Sends a message as S3 or EventBridge does. @throws SqsError where the queue does not take it */
+  readonly send: (queueArn: string, body: string) => void;
+  /** The bodies of all messages, of every queue. */
+  readonly bodies: () => string[];
   readonly stop: () => Promise<void>;
 }
 
+/** The largest request, in bytes: JSON's escapes may double a message. */
+const MAX_REQUEST_BYTES = 4 * 1024 ** 2;
+const CONTENT_TYPE = "application/x-amz-json-1.0";
+
 /**
- * SQS on this machine: local-aws-sqs, with the stack's queues. Like any local SQS it serves whoever reaches it, but the
- * stack's own functions only as far as they may.
+ * SQS on this machine, with the stack's queues and the actions of its JSON protocol that a producer, a consumer and an
+ * operator need.
+ *
+ * @throws Error where a queue's dead-letter queue is not among them
  */
 export async function startSqs(options: SqsOptions): Promise<LocalSqs> {
-  const { queues, region, accountId, port } = options;
-  const { service, requestHandler } = createRequestHandler({
-    region,
+  const { accountId, directory } = options;
+  const queues: Queue[] = [];
+  const findQueue = (arn: string) => queues.find((queue) => queue.arn === arn);
+  const addQueue = (queue: StackQueue) => {
+    const store = directory === undefined ? inMemory : messageFiles(join(directory, queue.name));
+    const added = new Queue({ queue, store, findQueue });
+    queues.push(added);
+    return added;
+  };
+  for (const queue of options.queues) addQueue(queue);
+  for (const { name, redrivePolicy } of queues) {
+    if (redrivePolicy && !findQueue(redrivePolicy.deadLetterTargetArn)) {
+      throw new Error(
+        `The dead-letter queue of ${name} is ${redrivePolicy.deadLetterTargetArn}, which is not in this stack.`,
+      );
+    }
+  }
+  // Not before all are there: a message that was received too often belongs to another.
+  for (const queue of queues) queue.restore();
+  const moveTasks = new MoveTasks(findQueue);
+  const urlOfName = (name: string | undefined) => `${endpoint}/${accountId}/${name}`;
+  const contextOf = (signal: AbortSignal): SqsContext => ({
+    queues,
+    createQueue: (name, attributes) =>
+      addQueue({ name, arn: queueArn(options, name), policy: { Statement: [] }, attributes }),
+    deleteQueue: (queue) => void queues.splice(queues.indexOf(queue), 1),
+    moveTasks,
+    urlOf: ({ name }) => urlOfName(name),
     accountId,
-    hostname: HOST,
-    port: 0,
-    // The dead-letter queue first: the other's redrive policy must find it.
-    queues: queues
-      .toSorted((a, b) => Number("RedrivePolicy" in a.attributes) - Number("RedrivePolicy" in b.attributes))
-      .map(({ name, attributes }) => ({ QueueName: name, Attributes: attributes })),
+    signal,
   });
-  mendQueues(service.Queues);
+
+  async function answer(request: SqsRequest, signal: AbortSignal): Promise<object> {
+    authorize(request, options);
+    if (!Object.hasOwn(SQS_ACTIONS, request.action)) throw unknownAction(request);
+    const action = SQS_ACTIONS[request.action] as SqsAction;
+    return await action(request.parameters, contextOf(signal));
+  }
+
   const handle: RequestListener = (request, response) => {
-    // A page's form reaches us without a preflight, and nobody signs here: no page has business with the queues.
+    // A page's form reaches this server without a preflight, and no page has business with the queues.
     if (request.headers.origin !== undefined) {
       response.writeHead(403, { connection: "close" }).end();
       return;
     }
-    readBody(request)
-      .then((body) => {
-        const refusal = judge(request, body, options) ?? refusalOf(request, body);
-        if (refusal) return refuse(response, refusal);
-        const mended = withAttributeNames(request, body);
-        return currentResponse.run(response, () => requestHandler(mended, withBody(response)));
-      })
-      .catch((error: unknown) => response.writeHead(400).end(String(error)));
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    readRequest(request)
+      .then((read) => answer(read, gone.signal))
+      .then((result) => respond(response, 200, result))
+      .catch((error: unknown) => respondError(response, error));
   };
-  const server = await listen(handle, port, "SQS");
+  const server = await listen(handle, options.port, "SQS");
   const endpoint = urlOf(server);
-  // Part of the queues' URLs.
-  service.PORT = Number(new URL(endpoint).port);
-  const queueUrl = (arn: string) => `${endpoint}/${accountId}/${arn.split(":").at(-1)}`;
   return {
     endpoint,
-    urlOf: queueUrl,
-    send: async (queueArn, body) => {
-      const response = await fetch(endpoint, {
-        method: "POST",
-        headers: { "content-type": "application/x-amz-json-1.0", "x-amz-target": "AmazonSQS.SendMessage" },
-        body: JSON.stringify({ QueueUrl: queueUrl(queueArn), MessageBody: body }),
-      });
-      if (!response.ok) throw new Error(`SQS refused a message: ${await response.text()}`);
+    urlOf: (arn) => urlOfName(arn.split(":").at(-1)),
+    send: (arn, body) => {
+      const queue = findQueue(arn);
+      if (!queue) throw queueDoesNotExist(`There is no queue ${arn}.`);
+      sendMessage(queue, { MessageBody: body });
     },
-    stop: () => close(server),
+    bodies: () => queues.flatMap(({ messages }) => messages.map(({ body }) => body)),
+    stop: async () => {
+      for (const queue of queues) queue.stop();
+      await close(server);
+    },
   };
 }
 
-/** Where there is nothing to say, SQS says {}; local-aws-sqs says nothing, which is no JSON. */
-function withBody(response: ServerResponse): ServerResponse {
-  const end = response.end.bind(response) as (body: unknown) => ServerResponse;
-  const isJson = () => String(response.getHeader("content-type")).includes("json");
-  return Object.assign(response, { end: (body: unknown) => end(body || (isJson() ? "{}" : body)) });
-}
-
-/** SQS takes 1 MiB; JSON's escapes may double it. */
-const MAX_BODY = 4 * 1024 ** 2;
-
-async function readBody(request: IncomingMessage): Promise<Buffer> {
+async function readRequest(request: IncomingMessage): Promise<SqsRequest> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > MAX_BODY) throw new Error(`A request may have ${MAX_BODY} bytes.`);
+    if (length > MAX_REQUEST_BYTES) throw requestTooLarge(`A request may have ${MAX_REQUEST_BYTES} bytes.`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  const body = Buffer.concat(chunks);
+  const [, action = ""] = /^AmazonSQS\.(\w+)$/.exec(String(request.headers["x-amz-target"])) ?? [];
+  return { request, body, action, parameters: action === "" ? {} : parse(body) };
 }
 
-const targetOf = ({ headers }: IncomingMessage) => headers["x-amz-target"];
-const parametersOf = (body: Buffer) =>
-  (JSON.parse(body.toString("utf8") || "{}") ?? {}) as Record<string, unknown>;
-
-/** @returns why a message is not taken */
-function refusalOf(request: IncomingMessage, body: Buffer): Refusal | undefined {
-  return targetOf(request) === "AmazonSQS.SendMessage" ? refuseLarge(parametersOf(body)) : undefined;
-}
-
-function refuse(response: ServerResponse, { status, type, code, message }: Refusal): void {
-  response
-    .writeHead(status, { "content-type": "application/x-amz-json-1.0", "x-amzn-query-error": code })
-    .end(JSON.stringify({ __type: type, message }));
-}
-
-/** local-aws-sqs knows a message's system attributes only under their old name, which SDKs no longer send. */
-function withAttributeNames(request: IncomingMessage, body: Buffer): IncomingMessage {
-  let mended = body;
-  if (targetOf(request) === "AmazonSQS.ReceiveMessage") {
-    const parameters = parametersOf(body);
-    const names = parameters["MessageSystemAttributeNames"];
-    if (names) mended = Buffer.from(JSON.stringify({ ...parameters, AttributeNames: names }));
+function parse(body: Buffer): Parameters {
+  try {
+    const parameters: unknown = JSON.parse(body.toString("utf8") || "{}");
+    if (typeof parameters === "object" && parameters !== null && !Array.isArray(parameters)) {
+      return parameters as Parameters;
+    }
+  } catch {
+    // It is refused below.
   }
-  const { method, url, headers } = request;
-  return Object.assign(Readable.from([mended]), { method, url, headers }) as unknown as IncomingMessage;
+  throw malformedInput("The request must be a JSON object.");
+}
+
+function unknownAction({ request, action }: SqsRequest): SqsError {
+  if (String(request.headers["content-type"]).startsWith("application/x-www-form-urlencoded")) {
+    return unsupportedOperation(
+      "The local SQS speaks the JSON protocol only, as AWS's SDKs do since November 2023.",
+    );
+  }
+  return unknownOperation(
+    `The local SQS does not know ${action || "a request without x-amz-target"}. It knows ${Object.keys(SQS_ACTIONS).join(", ")}.`,
+  );
+}
+
+function respond(response: ServerResponse, status: number, result: object, headers = {}): void {
+  response
+    .writeHead(status, { "content-type": CONTENT_TYPE, "x-amzn-requestid": randomUUID(), ...headers })
+    .end(JSON.stringify(result));
+}
+
+function respondError(response: ServerResponse, error: unknown): void {
+  if (response.destroyed) return;
+  if (!(error instanceof SqsError)) {
+    console.error(error);
+    respond(response, 500, {
+      __type: "com.amazon.coral.service#InternalFailure",
+      message: "Something broke.",
+    });
+    return;
+  }
+  const { status, type, queryCode, message } = error;
+  respond(response, status, { __type: type, message }, { "x-amzn-query-error": `${queryCode};Sender` });
 }
