@@ -13,7 +13,7 @@ const WARM_PROCESSES = 9;
 const WARM_UP_URLS = 6000;
 const WARM_MS = 500;
 
-const SMALL: Goal = { text: "ours at most 30,000", holds: (ours) => ours <= 30_000 };
+const SMALL: Goal = { text: "ours at most 36,000", holds: (ours) => ours <= 36_000 };
 const SEVEN_TIMES: Goal = { text: "usual / ours at least 7", holds: (_, [usual = NaN]) => usual >= 7 };
 
 /** @throws Error where S3 would refuse the URL: its signature is not the one that we make by hand */

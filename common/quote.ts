@@ -3,16 +3,18 @@ const MAX_VALUE = 100;
 const MAX_SENTENCE = 500;
 
 /**
- * Replaces control characters, line separators and bidirectional controls by their escapes, \u001b: they move the
- * cursor of a terminal, or show one text as another.
+ * Replaces control characters, line separators, bidirectional controls, noncharacters and zero-width characters by
+ * their escapes, \u001b: they move the cursor of a terminal, show one text as another, or are not seen.
  *
  * https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing
  */
 export const escapeControls = (text: string): string =>
-  text.replace(
-    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{NChar}\u200b\u2060\ufeff]/gu, (character) =>
+    character.split("").map(escapeUnit).join(""),
   );
+
+/** The escape of a UTF-16 unit: a character beyond U+FFFF has two. */
+const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /**
  * Formats a value from outside for a message, as JSON: on one line, without control characters, and cut after 100

@@ -13,6 +13,8 @@ describe("A file's name, as the page sends it,", () => {
       fc.constantFrom(
         ".",
         "..",
+        "\ufeff",
+        "\u200ba\u2060",
         "\\",
         "\u202e",
         "\ud800",
@@ -36,6 +38,8 @@ describe("A file's name, as the page sends it,", () => {
     ["../../etc/passwd", "_/_/etc/passwd"],
     ["//a//b", "a/b"],
     ["a\u0000b\nc", "a_b_c"],
+    ["\ufeffnotes/cat\u200b.jpg\u2060", "_notes/cat\u200b.jpg_"],
+    ["\ufeff\u200b/a", "_/a"],
     ["", "_"],
   ])("%j is %j", (path, name) => {
     expect(cleanName(path)).toBe(name);

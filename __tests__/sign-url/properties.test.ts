@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
 import { ACTIONS, fieldsOf, hasUrl } from "../../functions/sign-url/actions";
 import { createHandler } from "../../functions/sign-url/handler";
-import { isKey, isName, newKey } from "../../functions/sign-url/keys";
+import { isKey, isName, nameOf, newKey } from "../../functions/sign-url/keys";
 import { encodeKey } from "../../client/consume/contents";
+import { parseXml } from "../../client/http";
 import { DIGEST, ENVIRONMENT, KEY, parse, signer } from "./tools";
 
 const ask = signer();
@@ -136,6 +137,41 @@ test("every name that is taken makes a key that is taken back, and that a notifi
       expect(decodeURIComponent(encodeKey(key).replaceAll("+", " "))).toBe(key);
     }),
   );
+});
+
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html, and so is
+// https://www.w3.org/TR/xml/#charsets
+const OF_SQS_AND_XML = /^[\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u;
+
+test("every name that is taken is text to SQS and XML, and is itself once it was bytes, alone and in a listing", () => {
+  const edge = fc.constantFrom(
+    "\ufeff",
+    "\ufffe",
+    "\uffff",
+    "\ufdd0",
+    "\u{10ffff}",
+    "\u200b",
+    " ",
+    "\u00a0",
+    "a",
+    "/",
+  );
+  const name = fc.string({ unit: fc.oneof(edge, fc.string({ unit: "binary", minLength: 1, maxLength: 1 })) });
+  let taken = 0;
+  fc.assert(
+    fc.property(name, (object_key) => {
+      fc.pre(isName(object_key));
+      taken += 1;
+      expect(object_key).toMatch(OF_SQS_AND_XML);
+      expect(new TextDecoder().decode(Buffer.from(object_key))).toBe(object_key);
+      // S3 encodes the keys of a listing where it is asked to, since XML has no way to write some of them.
+      const listing = `<Key>${encodeURIComponent(newKey(object_key))}</Key>`;
+      const { Key } = parseXml(listing);
+      expect(nameOf(decodeURIComponent(String(Key)))).toBe(object_key);
+    }),
+    { numRuns: 2000 },
+  );
+  expect(taken).toBeGreaterThan(100);
 });
 
 test("any event at all is answered, with 4xx or 5xx, and logged in one line", async () => {

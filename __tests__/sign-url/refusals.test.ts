@@ -26,6 +26,9 @@ describe("the signer refuses", () => {
       ["/putObject", { object_key: "a".repeat(LIMITS.keyBytes - 43) }],
       ["/putObject", { object_key: "a", content_length: LIMITS.putBytes, metadata: { a: "b".repeat(2047) } }],
       ["/putObject", { object_key: " a..b/…/.hidden ", content_type: 'a/b;c="d"' }],
+      ["/putObject", { object_key: "a\ufeffb\u200bc/❤️/👨‍👩‍👧" }],
+      // Made before names like this were refused.
+      ["/getObject", { object_key: `${KEY}\ufeff` }],
       ["/uploadPart", { object_key: KEY, upload_id: "u", part_numbers: [1, 10_000], content_length: 0 }],
       ["/completeMultipartUpload", { object_key: KEY, upload_id: "u", content_length: LIMITS.objectBytes }],
       ["/getObject", { object_key: KEY, expires_in: 1 }],
@@ -44,6 +47,18 @@ describe("the signer refuses", () => {
   ])("%s in place of a name, and quotes it cut and escaped", async (_, object_key, quoted) => {
     const answer = await ask("/putObject", { object_key });
     expect(parse(answer).error.message.endsWith(`, not ${quoted}.`)).toBe(true);
+  });
+
+  test("a name with what SQS and XML have no character for, or what is not seen, and says so", async () => {
+    for (const [object_key, quoted] of [
+      ["a\uffff", '"a\\uffff"'],
+      ["a\ufeff", '"a\\ufeff"'],
+    ] as const) {
+      const { message } = parse(await ask("/putObject", { object_key })).error;
+      expect(message).toContain("noncharacters (U+FFFE)");
+      expect(message).toContain("zero-width character (U+200B, U+2060, U+FEFF)");
+      expect(message.endsWith(`, not ${quoted}.`)).toBe(true);
+    }
   });
 
   test("a URL that could write over a payload, where the bucket takes new ones only", async () => {

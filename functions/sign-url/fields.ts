@@ -1,4 +1,4 @@
-import { KEY_PREFIX, UUID, isKey, isName } from "./keys";
+import { KEY_PREFIX, MAX_NAME_BYTES, UUID, isKey, isName } from "./keys";
 import { LIMITS } from "./limits";
 
 /** The part of JSON Schema that API Gateway understands and we use. */
@@ -65,8 +65,8 @@ function only(word: string): Pick<Field, "schema" | "mustBe" | "accepts"> {
 export const KEY_FORM = `${KEY_PREFIX}<UUID>/<name>`;
 
 export const NAME: Field = {
-  schema: { type: "string", minLength: 1, maxLength: LIMITS.keyBytes },
-  mustBe: `a name of at most ${LIMITS.keyBytes} bytes with its prefix, without "." or ".." or nothing between slashes, without backslashes, control or bidirectional characters`,
+  schema: { type: "string", minLength: 1, maxLength: MAX_NAME_BYTES },
+  mustBe: `a name of at most ${MAX_NAME_BYTES} bytes, without "." or ".." or nothing between slashes, without backslashes, control characters, bidirectional marks or noncharacters (U+FFFE), and without a zero-width character (U+200B, U+2060, U+FEFF) next to a slash or an end`,
   accepts: isName,
   required: true,
 };

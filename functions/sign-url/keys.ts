@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { LIMITS } from "./limits";
-import { UNFIT } from "./names";
+import { UNFIT, ZERO_WIDTH } from "./names";
 
 /** Where payloads live in the content bucket: the notification, the policies and the keys all use this prefix. */
 export const KEY_PREFIX = "input/";
@@ -10,20 +10,27 @@ export const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 const CAPABILITY = new RegExp(`^${KEY_PREFIX}${UUID}/`);
 const CAPABILITY_BYTES = KEY_PREFIX.length + 36 + 1;
 
-/** Whether a producer may name its payload so: segments separated by "/", none of them empty, "." or "..". */
-export function isName(name: unknown): name is string {
-  return (
-    typeof name === "string" &&
-    !UNFIT.test(name) &&
-    name.split("/").every((segment) => segment !== "" && segment !== "." && segment !== "..") &&
-    CAPABILITY_BYTES + Buffer.byteLength(name) <= LIMITS.keyBytes
-  );
-}
+const ZERO_WIDTH_END = new RegExp(`(^|/)${ZERO_WIDTH}|${ZERO_WIDTH}(/|$)`);
 
-/** Whether this is a whole key that {@link newKey} may have made. */
-export function isKey(key: unknown): key is string {
-  return typeof key === "string" && CAPABILITY.test(key) && isName(nameOf(key));
-}
+/** Longest name, in bytes. */
+export const MAX_NAME_BYTES = LIMITS.keyBytes - CAPABILITY_BYTES;
+
+/** Whether a key may end so: segments separated by "/", none of them empty, "." or "..". */
+const isPath = (path: string): boolean =>
+  !UNFIT.test(path) &&
+  path.split("/").every((segment) => segment !== "" && segment !== "." && segment !== "..") &&
+  Buffer.byteLength(path) <= MAX_NAME_BYTES;
+
+/** Whether a producer may name its payload so. */
+export const isName = (name: unknown): name is string =>
+  typeof name === "string" && isPath(name) && !ZERO_WIDTH_END.test(name);
+
+/**
+ * Whether this is a whole key that {@link newKey} may have made. What a name may not be any more, an older key may be:
+ * its payload is still there.
+ */
+export const isKey = (key: unknown): key is string =>
+  typeof key === "string" && CAPABILITY.test(key) && isPath(nameOf(key));
 
 /**
  * A key that nobody can guess, and that nobody else has: knowing it is the permission to use it.

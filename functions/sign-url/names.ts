@@ -1,6 +1,17 @@
 /**
- * Characters that a key may not hold although S3 takes them: controls, line separators, halves of surrogate
- * pairs and noncharacters break XML listings and logs, bidirectional marks show a reader another name, and a
- * backslash is a path separator to half of the consumers.
+ * Characters that a key may not hold although S3 takes them. Controls, line separators, halves of surrogate pairs and
+ * noncharacters break XML listings and logs; SQS refuses U+FFFE and U+FFFF. Bidirectional marks show a reader another
+ * name, and a backslash is a path separator to half of the consumers.
+ *
+ * https://www.w3.org/TR/xml/#charsets,
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
  */
 export const UNFIT = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{NChar}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\\]/u;
+
+/**
+ * Zero-width characters, as a class of a regular expression, which a new name may not begin or end with, nor a segment
+ * of it: a decoder removes U+FEFF from the beginning of a text, and two names that differ by them look alike.
+ *
+ * https://encoding.spec.whatwg.org/#bom-sniff
+ */
+export const ZERO_WIDTH = "[\\u200b\\u2060\\ufeff]";

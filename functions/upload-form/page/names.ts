@@ -1,14 +1,16 @@
 import { LIMITS } from "../../sign-url/limits";
-import { UNFIT } from "../../sign-url/names";
+import { UNFIT, ZERO_WIDTH } from "../../sign-url/names";
 
 /** What a key has before the name: input/<UUID>/. */
 const PREFIX_BYTES = 43;
 const bytes = (text: string) => new TextEncoder().encode(text).length;
 
+const UNFIT_ALONE_OR_AT_END = new RegExp(`^\\.{1,2}$|^${ZERO_WIDTH}+|${ZERO_WIDTH}+$`, "g");
+
 const cleanSegment = (segment: string) =>
   Array.from(segment, (character) => (UNFIT.test(character) ? "_" : character))
     .join("")
-    .replace(/^\.{1,2}$/, "_");
+    .replace(UNFIT_ALONE_OR_AT_END, "_");
 
 /** The name of a payload for a file's path: what the API would refuse is replaced, and what is too long loses its middle. */
 export function cleanName(path: string): string {
