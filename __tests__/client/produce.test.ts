@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { getEventListeners, getMaxListeners } from "node:events";
-import { open, truncate, writeFile } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { open, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { messageBytes } from "../../functions/send-message/message";
@@ -264,6 +265,19 @@ test("a file that changes while it is sent is refused, and never announced", asy
   // Parts that agree with their digests, but are not of one file.
   await change("parts", "PUT part", overwrite, "partNumber=2");
   expect([world().uploadsLeft(), await world().messages()]).toEqual([0, []]);
+});
+
+test.each([
+  ["none of its bytes", "/proc/version", 0],
+  ["more bytes than it has", "/sys/devices/system/cpu/online", 4096],
+])("a file whose size counts %s arrives whole, as a stream", async (_, path, size) => {
+  const payload = await readFile(path);
+  expect(statSync(path).size).toBe(size);
+  expect(payload.length).not.toBe(size);
+  for (const { options } of [WAYS.inline, WAYS.put, WAYS.parts]) {
+    const produced = await make(options).produce(path);
+    expect(await hasCome(payload, produced)).toBe(true);
+  }
 });
 
 test("names, types and metadata arrive as they were given, by each way", async () => {

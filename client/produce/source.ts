@@ -45,7 +45,12 @@ export interface FileSource extends Source {
   readonly assertUnchanged: () => Promise<void>;
 }
 
-/** @throws TweedleError Invalid, where there is no such file, or none that may be read */
+/**
+ * Opens what is at a path: a file as a source; what can only be read once, and to an end that is not known before, as
+ * a handle.
+ *
+ * @throws TweedleError Invalid, where there is no such file, or none that may be read
+ */
 export async function openFile(path: string): Promise<FileSource | FileHandle> {
   let handle: FileHandle | undefined;
   try {
@@ -55,7 +60,7 @@ export async function openFile(path: string): Promise<FileSource | FileHandle> {
       throw new TweedleError("Invalid", `${path} is a folder. Send what is in it with -r.`);
     // A pipe or a device has no length that could be signed.
     if (!stat.isFile()) return handle;
-    return fileSource(path, handle, stat);
+    return (await isAsLongAsItSays(path, handle, stat)) ? fileSource(path, handle, stat) : handle;
   } catch (error) {
     await handle?.close();
     if (error instanceof TweedleError) throw error;
@@ -65,18 +70,35 @@ export async function openFile(path: string): Promise<FileSource | FileHandle> {
   }
 }
 
+/**
+ * Whether a file's last byte is where its size says. Linux gives most files of /proc a size of 0, and those of /sys one
+ * of 4,096: https://man7.org/linux/man-pages/man5/proc.5.html
+ *
+ * @throws TweedleError Invalid, where the file has changed since its size was asked for
+ */
+async function isAsLongAsItSays(path: string, handle: FileHandle, stat: Stats): Promise<boolean> {
+  const last = Math.max(stat.size - 1, 0);
+  const { bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, last);
+  if (bytesRead === stat.size - last) return true;
+  await assertUnchanged(path, handle, stat);
+  return false;
+}
+
+/** @throws TweedleError Invalid */
+async function assertUnchanged(path: string, handle: FileHandle, before: Stats): Promise<void> {
+  const now = await handle.stat();
+  // Whoever sets the first two back cannot set back the third.
+  const isSame = now.size === before.size && now.mtimeMs === before.mtimeMs && now.ctimeMs === before.ctimeMs;
+  if (!isSame) throw changed(path);
+}
+
 export const isSource = (opened: FileSource | FileHandle): opened is FileSource => "modifiedAt" in opened;
 
-function fileSource(
-  path: string,
-  handle: FileHandle,
-  // What a program may set back as it likes, and what it may not.
-  { size, mtimeMs: modifiedAt, ctimeMs: changedAt }: Stats,
-): FileSource {
+function fileSource(path: string, handle: FileHandle, stat: Stats): FileSource {
   return {
     path,
-    size,
-    modifiedAt,
+    size: stat.size,
+    modifiedAt: stat.mtimeMs,
     read: (start, end) =>
       Readable.from(
         readFile(handle, path, start, end, (bytes) => Buffer.allocUnsafe(bytes)),
@@ -90,10 +112,7 @@ function fileSource(
       const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - start));
       return readFile(handle, path, start, end, () => buffer);
     },
-    assertUnchanged: async () => {
-      const now = await handle.stat();
-      if (now.size !== size || now.mtimeMs !== modifiedAt || now.ctimeMs !== changedAt) throw changed(path);
-    },
+    assertUnchanged: () => assertUnchanged(path, handle, stat),
     close: () => handle.close(),
   };
 }
