@@ -1,6 +1,6 @@
 /** Tweedle's client: sends payloads of any size, and receives them. */
 export { Consumer, type ConsumerEvent, type ConsumerOptions } from "./consume/consumer";
-export type { Handler, Payload } from "./consume/payload";
+export type { Handler, Payload, PayloadFacts } from "./consume/payload";
 export { type ErrorCode, TweedleError } from "./errors";
 export type { Produced } from "./produce/context";
 export { type Input, type ProduceOptions, Producer, type ProducerOptions } from "./produce/producer";

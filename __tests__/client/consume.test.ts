@@ -4,6 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import type { Payload } from "../../client/consume/payload";
 import { newKey } from "../../functions/sign-url/keys";
+import type { ProgressReport } from "../../client/produce/progress";
 import { consumers, produce } from "./consumers";
 import { DENIED, type Fault, INTERNAL, SLOW_DOWN, THROTTLED } from "./fault-proxy";
 import { recordOf, setUp, until } from "./tools";
@@ -401,6 +402,22 @@ describe("stop", () => {
     expect(second.handled[0]?.payload.receiveCount).toBe(2);
   });
 
+  test("by abort ends handlers at once, and shows messages of those that go on", async () => {
+    for (let index = 0; index < 2; index += 1) await produce(world(), PAYLOAD);
+    const signals: AbortSignal[] = [];
+    let finish: () => void = () => undefined;
+    const deaf = new Promise<void>((resolve) => (finish = resolve));
+    const first = consume({ handler: ({ signal }: Payload) => (signals.push(signal), deaf) });
+    await until(() => signals.length === 2);
+    await first.consumer.abort();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+    const second = consume({ maxMessages: 2 });
+    await second.ended;
+    expect(second.handled.map(({ payload }) => payload.receiveCount)).toEqual([2, 2]);
+    finish();
+    await first.ended;
+  });
+
   test("in the middle of the first question to the queue is an end, and no error", async () => {
     const { proxy } = world();
     proxy.inject("SQS GetQueueAttributes", "silence");
@@ -485,9 +502,8 @@ test("the queue that is not there is told at once", async () => {
 test("an inline message whose bytes are not those of its digest is invalid at once, and not handled", async () => {
   const about = { source: "tweedle", object_key: newKey("a"), size: 3, checksum_sha256: "x" };
   await world().send(about, { payload: { DataType: "Binary", BinaryValue: Buffer.from("abc") } });
-  const { told, handled, of, stop } = consume();
-  await told("failed");
-  await stop();
+  const { ended, handled, of } = consume({ maxMessages: 1 });
+  await ended;
   expect(handled).toEqual([]);
   expect(of("failed")[0]).toMatchObject({
     permanent: true,
@@ -505,9 +521,8 @@ test.each([
 ])("a 400 that is %s is permanent if the message is wrong", async (_, step, code, permanent) => {
   await produce(world(), PAYLOAD);
   world().proxy.inject(step, { status: 400, code });
-  const { told, of, stop } = consume();
-  await told("failed");
-  await stop();
+  const { ended, of } = consume({ maxMessages: 1 });
+  await ended;
   expect(of("failed")[0]).toMatchObject({ permanent, error: { code: permanent ? "Invalid" : "Refused" } });
 });
 
@@ -518,11 +533,97 @@ test("another event of S3 is deleted and told, beside a payload or alone, and co
   const { key } = await produce(world(), PAYLOAD);
   const { ended, handled, of } = consume({ maxMessages: 1 });
   await ended;
-  expect(handled.map(({ payload }) => payload.key)).toEqual([key]);
+  expect([handled.map(({ payload }) => payload.key), of("failed")]).toEqual([[key], []]);
   expect(of("ignored")).toMatchObject([
     { why: "ObjectRemoved:Delete", key: expect.stringMatching(/^input/) },
   ]);
   expect(await left()).toEqual(NOTHING);
+});
+
+test("a failure says how often its message comes again, to the last receive before it is a dead letter", async () => {
+  await world().send("not JSON");
+  await world().send({ Records: [{}, null, 3] });
+  const { told, of, stop } = consume();
+  await told("failed", 10);
+  await stop();
+  // Records that cannot be read are one failure, whose sentence is the first one's.
+  for (const messageId of new Set(of("failed").map((event) => event.messageId))) {
+    const failures = of("failed").filter((event) => event.messageId === messageId);
+    expect(failures.map(({ receiveCount, receivesLeft }) => [receiveCount, receivesLeft])).toEqual([
+      [1, 4],
+      [2, 3],
+      [3, 2],
+      [4, 1],
+      [5, 0],
+    ]);
+  }
+  expect(of("failed").map(({ error }) => error.message)).toContain(
+    "The message's Records[0].eventName must be a text, not undefined. 2 other records of it cannot be read, either.",
+  );
+  expect(await world().messages(world().chain.deadLetterQueueUrl, 5)).toHaveLength(2);
+});
+
+test("progress is told of each payload by its id, though two have one name", async () => {
+  for (let index = 0; index < 2; index += 1) await produce(world(), PAYLOAD, { name: "same.bin" });
+  const reports = new Map<string, ProgressReport>();
+  const { handled, ended } = consume({
+    maxMessages: 2,
+    onProgress: ({ id, name, size }, report) => {
+      expect([name, size]).toEqual(["same.bin", PAYLOAD.length]);
+      reports.set(id, report);
+    },
+  });
+  await ended;
+  const whole = { bytes: PAYLOAD.length, totalBytes: PAYLOAD.length };
+  expect(reports).toEqual(new Map(handled.map(({ payload }) => [payload.id, whole])));
+  expect(reports.size).toBe(2);
+});
+
+describe("where the API refuses its caller", () => {
+  test("a consumer stops, says so in one sentence, and its messages show again at once", async () => {
+    const { chain, proxy } = world();
+    for (let index = 0; index < 3; index += 1) await produce(world(), PAYLOAD);
+    const { ended, events } = consume({
+      concurrency: 1,
+      retryDelaySeconds: () => 900,
+      onReady: () => proxy.inject("getObject", { status: 403, code: "AccessDenied" }, 99),
+    });
+    await expect(ended).rejects.toMatchObject({
+      code: "Refused",
+      message: expect.stringMatching(
+        /^Polling has stopped, because the API refuses every request: [^\n]+\.$/,
+      ) as string,
+    });
+    expect(events).toEqual([]);
+    proxy.reset();
+    const after = consume({ maxMessages: 3 });
+    await after.ended;
+    const receives = after.handled.map(({ payload }) => payload.receiveCount);
+    expect(receives.toSorted()).toEqual([1, 1, 2]);
+    expect(await world().messages(chain.queueUrl)).toEqual([]);
+  });
+
+  test("a payload that is being handled is finished first", async () => {
+    const { proxy } = world();
+    await produce(world(), PAYLOAD, { name: "first" });
+    let finish: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (finish = resolve));
+    const { ended, handled, told } = consume({
+      keep: true,
+      handler: async ({ body }: Payload) => {
+        const bytes = await buffer(body);
+        proxy.inject("getObject", { status: 403, code: "AccessDenied" }, 99);
+        await produce(world(), PAYLOAD, { name: "second" });
+        await gate;
+        return bytes as unknown as undefined;
+      },
+    });
+    await until(() => proxy.passed.some(({ step, fault }) => step === "getObject" && fault !== undefined));
+    finish();
+    await told("handled");
+    await expect(ended).rejects.toMatchObject({ code: "Refused" });
+    expect(handled.map(({ name }) => name)).toEqual(["first"]);
+  });
 });
 
 test("one bad record among good ones fails the message, whose good payloads are handled once", async () => {

@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import {
   existsSync,
   mkdirSync,
@@ -13,6 +15,7 @@ import {
 import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { commandTools, digestOfFile, eventually, filesIn, linesOf, run, sha256, writeLarge } from "./tools";
 
 const { folder, chain, tweedle } = commandTools();
@@ -34,6 +37,15 @@ async function consume(...args: string[]) {
 
 let next = 0;
 const newFolder = () => join(folder, `out-${(next += 1)}`);
+/** How many messages the queue has that a consumer would get. */
+async function visible(): Promise<number> {
+  const { Attributes = {} } = await chain().sqs.send(
+    new GetQueueAttributesCommand({ QueueUrl: chain().queueUrl, AttributeNames: ["All"] }),
+  );
+  return Number(Attributes["ApproximateNumberOfMessages"]);
+}
+const send = (MessageBody: string) =>
+  chain().sqs.send(new SendMessageCommand({ QueueUrl: chain().queueUrl, MessageBody }));
 const left = () => chain().count(chain().queueUrl);
 beforeEach(() => chain().empty());
 
@@ -241,24 +253,20 @@ test("SIGTERM finishes what is under way, leaves the rest, and ends with 0", asy
 
 const isAlive = (pid: string) => existsSync(`/proc/${pid.trim()}`);
 
-test("a second signal ends at once, and the commands with it; the message comes again", async () => {
+test("a second signal ends at once, and the commands with it; the message is released", async () => {
   await produce("slow.txt", "x");
-  const { child, ended, until } = tweedle([
-    "consume",
-    "--visibility-timeout",
-    "2s",
-    "--exec",
-    "echo pid $$; sleep 61 & wait",
-  ]);
+  const { child, ended, until } = tweedle(["consume", "--exec", "echo pid $$; sleep 61 & wait"]);
   await until("pid");
   const signalled = Date.now();
   child.kill("SIGINT");
-  await until("Waiting for what is being handled: 1. Once more, and it ends at once.");
+  await until("Waiting for 1 payload being handled. Ctrl-C again sends the messages back at once.");
   child.kill("SIGINT");
   const { code, stdout } = await ended;
-  expect([code, Date.now() - signalled < 3000]).toEqual([130, true]);
+  expect([code, Date.now() - signalled < 5000]).toEqual([130, true]);
   await eventually(() => !isAlive(stdout.slice("pid ".length)));
   await eventually(() => !execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }).includes("sleep 61"));
+  // Its visibility timeout is 360 s.
+  expect(await visible()).toBe(1);
   expect((await consume("--max", "1", "--exec", "true")).handled).toMatchObject([{ receive_count: 2 }]);
 });
 
@@ -375,6 +383,105 @@ test("a reader that has seen enough ends it, and what it holds is not lost", asy
   await produce("piped-2.txt", "x");
   expect((await ended).code).toBe(0);
   expect(await left()).toBe(0);
+});
+
+test("a reader of a command's output that has seen enough ends it, and no other message is received", async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `line-${String(index).padStart(2, "0")}`);
+  for (const name of names) await produce(name, `${name}\n`);
+  const command =
+    "node tweedle.js consume --concurrency 2 --exec cat --max 12 | head -1; echo ${PIPESTATUS[0]}";
+  const { stdout } = await run("bash", ["-c", command], { cwd: folder, env: chain().env }).ended;
+  expect(stdout).toMatch(/^line-\d\d\n0\n$/);
+  const { Messages = [] } = await chain().sqs.send(
+    new ReceiveMessageCommand({
+      QueueUrl: chain().queueUrl,
+      MaxNumberOfMessages: 10,
+      MessageSystemAttributeNames: ["ApproximateReceiveCount"],
+    }),
+  );
+  // At most those that were being handled have been received before.
+  const again = Messages.filter(({ Attributes }) => Number(Attributes?.ApproximateReceiveCount) > 1);
+  expect([Messages.length, again.length <= 2]).toEqual([10, true]);
+});
+
+test("all that a command prints is passed on, before its payload counts as handled", async () => {
+  await produce("large.txt", Buffer.alloc(3 * MIB, "x"));
+  const { code, stdout } = await tweedle(["consume", "--max", "1", "--exec", "cat"]).ended;
+  expect([code, stdout.length, new Set(stdout)]).toEqual([0, 3 * MIB, new Set("x")]);
+});
+
+test("a process that a command leaves behind does not hold up its message", async () => {
+  await produce("leaves.txt", "x");
+  const { code, stdout } = await tweedle([
+    "consume",
+    "--max",
+    "1",
+    "--exec",
+    "sleep 30 2>/dev/null & echo done",
+  ]).ended;
+  expect([code, stdout]).toEqual([0, "done\n"]);
+});
+
+test("a message that cannot succeed is reported once, and says that it is a dead letter after the last receive only", async () => {
+  await send("not JSON");
+  const first = await tweedle(["consume", "--max", "1", "--exec", "true"]).ended;
+  const why =
+    "received once: The message is not JSON. (it cannot succeed, and becomes a dead letter after 4 more receives)";
+  expect([first.code, first.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^The message [0-9a-f-]+, [^\n]*\n$/),
+  ]);
+  expect(first.stderr).toContain(why);
+  const others = await tweedle(["consume", "--max", "3", "--exec", "true"]).ended;
+  expect(others.stderr.split("\n")).toHaveLength(2);
+  const last = await tweedle(["consume", "--max", "1", "--exec", "true"]).ended;
+  expect(last.stderr).toMatch(/received 5 times: The message is not JSON\. \(it becomes a dead letter\)\n$/);
+});
+
+test("a failure at the last receive says that it becomes a dead letter", async () => {
+  await produce("fails-five-times.txt", "x");
+  const args = ["consume", "--max", "5", "--retry-delay", "0s", "--exec", "false"];
+  const { stderr } = await tweedle(args).ended;
+  const ends = stderr.split("\n").map((line) => line.split("exit code 1. ")[1]);
+  const again = "(it comes again in 0 s)";
+  expect(ends).toEqual([again, again, again, again, "(it becomes a dead letter)", undefined]);
+});
+
+test("another event of S3 is printed, and S3's test is not", async () => {
+  await send('{"Service":"Amazon S3","Event":"s3:TestEvent"}');
+  const s3 = { bucket: { name: "bucket" }, object: { key: "input/a+b%1B" } };
+  const removed = { eventSource: "aws:s3", eventName: "ObjectRemoved:Delete", s3 };
+  await send(JSON.stringify({ Records: [removed] }));
+  await produce("payload.txt", "x");
+  const { code, stderr } = await tweedle(["consume", "--max", "1", "--out", newFolder()]).ended;
+  expect([code, stderr]).toEqual([0, "Ignored: ObjectRemoved:Delete of input/a b\\u001b\n"]);
+});
+
+test("an API that refuses everything is one line and exit code 1, and the message stays", async () => {
+  await produce("refused.txt", "x", "--inline-threshold", "0");
+  const api = createServer((request, response) => {
+    const paths = { "/getObject": { post: {} } };
+    if (request.method === "GET") return response.end(JSON.stringify({ paths, components: { schemas: {} } }));
+    return response.writeHead(403).end('{"error":{"code":"AccessDenied","message":"No."}}');
+  }).listen(0, "127.0.0.1");
+  await once(api, "listening");
+  const where = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+  const { code, stdout, stderr } = await tweedle(["consume", "--exec", "cat", "--api-url", where]).ended;
+  api.close();
+  expect([code, stdout, stderr]).toEqual([1, "", expect.stringMatching(/^tweedle: [^\n]*No\.\n$/)]);
+  expect(await visible()).toBe(1);
+});
+
+test("on a terminal it says what it waits for, and elsewhere nothing", async () => {
+  const queue = chain().queueUrl.split("/").at(-1);
+  for (const isTerminal of [true, false]) {
+    await produce("waited-for.txt", "x");
+    const command = "node tweedle.js consume --exec cat --max 1";
+    const [program, ...args] = isTerminal ? ["script", "-qefc", command, "/dev/null"] : ["sh", "-c", command];
+    const { stdout, stderr } = await run(program, args, { cwd: folder, env: chain().env }).ended;
+    const said = (stdout + stderr).includes(`Waiting for messages on ${queue}. Ctrl-C stops.`);
+    expect([isTerminal, said]).toEqual([isTerminal, isTerminal]);
+  }
 });
 
 test("a queue that is not there is one line", async () => {

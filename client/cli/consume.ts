@@ -52,8 +52,9 @@ the message back to the queue, from where it comes again. What it prints goes to
 stdout, and what tweedle says to stderr; with --json the other way round.
 
 Ctrl-C, or SIGTERM, receives no more, waits for what is being handled, and ends
-with 0; a second one ends at once, with 130 or 143. With --max and --once the
-exit code is 1 where a message failed and was not handled afterwards.`,
+with 0; a second one sends the messages back at once, and ends with 130 or 143.
+With --max and --once the exit code is 1 where a message failed and was not
+handled afterwards. An API that refuses every request ends it with 1.`,
   )
   .action(async (flags: ConsumeFlags) => {
     const { runConsume } = await import("./run-consume");

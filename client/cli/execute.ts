@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type { Payload } from "../consume/payload";
 import { atExit } from "./exit";
+import { forward } from "./forward";
 
 /** How long a command that is asked to end has for it, in milliseconds: less than the consumer waits for us. */
 const LAST_WORDS_MS = 3000;
@@ -14,7 +15,7 @@ const LAST_WORDS_MS = 3000;
  * and compares them with TWEEDLE_SIZE. The message comes again in any case.
  *
  * @param stdout where what it prints goes
- * @throws Error where it exits with another code than 0, or is killed
+ * @throws Error where it exits with another code than 0, or is killed; TweedleError Interrupted, where our stdout is broken
  */
 export async function execute(command: string, payload: Payload, stdout: "stdout" | "stderr"): Promise<void> {
   const { body, signal } = payload;
@@ -24,8 +25,10 @@ export async function execute(command: string, payload: Payload, stdout: "stdout
     // A group of its own: the shell's children can be told, too, and Ctrl-C is for us to pass on.
     detached: true,
     env: { ...process.env, ...factsOf(payload) },
-    stdio: ["pipe", stdout === "stdout" ? "inherit" : 2, "inherit"],
+    // A terminal is the command's own: it asks for its width and its colours.
+    stdio: ["pipe", stdout === "stderr" ? 2 : process.stdout.isTTY ? "inherit" : "pipe", "inherit"],
   });
+  const printed = child.stdout && forward(child.stdout, process.stdout);
   const kill = (name: NodeJS.Signals) => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, name);
@@ -51,6 +54,7 @@ export async function execute(command: string, payload: Payload, stdout: "stdout
     const broken = errored?.name === "AbortError" ? undefined : errored;
     body.destroy();
     await fed;
+    await printed?.();
     if (code !== 0) throw broken ?? new Error(`The command ended with ${killedBy ?? `exit code ${code}`}.`);
   } finally {
     signal.removeEventListener("abort", stop);

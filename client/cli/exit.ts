@@ -20,15 +20,25 @@ Exit codes:
 
 let asked: number | undefined;
 
-/** Turns the first signal that asks for an end into an abort; the second one ends the process at once. */
-export function interruptible(): AbortSignal {
+/**
+ * Turns the first signal that asks for an end into an abort; the second one ends the process.
+ *
+ * @param lastly what to wait for before that, unless a third signal comes. It has to be short. @default nothing
+ */
+export function interruptible(lastly?: () => Promise<void>): AbortSignal {
   const controller = new AbortController();
+  let isEnding = false;
   for (const [name, status] of Object.entries(SIGNALS)) {
+    // oxlint-disable-next-line unicorn/no-process-exit -- Asked twice.
+    const end = () => process.exit(status);
     process.on(name, () => {
-      // oxlint-disable-next-line unicorn/no-process-exit -- Asked twice.
-      if (asked !== undefined) process.exit(status);
-      asked = status;
-      controller.abort();
+      if (asked === undefined) {
+        asked = status;
+        controller.abort();
+      } else if (lastly && !isEnding) {
+        isEnding = true;
+        void lastly().finally(end);
+      } else end();
     });
   }
   return controller.signal;

@@ -14,6 +14,10 @@ export class Failures {
     return this.#unknown || this.#messages.size > 0;
   }
 
+  has(messageId: string): boolean {
+    return this.#messages.has(messageId);
+  }
+
   add(messageId: string): void {
     if (this.#messages.has(messageId)) return;
     if (this.#messages.size < this.most) this.#messages.add(messageId);

@@ -1,6 +1,6 @@
 import { formatBytes, formatTime } from "../../stacks/format";
 import { Consumer, type ConsumerEvent } from "../consume/consumer";
-import type { Payload } from "../consume/payload";
+import type { Payload, PayloadFacts } from "../consume/payload";
 import type { ProgressReport } from "../produce/progress";
 import { settingsOf } from "./configuration";
 import type { ConsumeFlags } from "./consume";
@@ -19,18 +19,28 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
   const settings = await settingsOf(flags as Record<string, unknown>, ["apiUrl", "queueUrl"]);
   const folder = out === undefined ? undefined : await Folder.open(out);
   const shown = new Shown();
+  const poison = new Failures();
   const paths = new Map<string, string>();
   // Whoever consumes without an end asks for no exit code, and is told of each failure.
   const failures = flags.max !== undefined || flags.once ? new Failures() : undefined;
   const handler = async (payload: Payload) => {
-    shown.begin(payload.name);
+    shown.begin(payload);
     try {
       if (folder) paths.set(payload.id, await folder.save(payload));
       // Where our own output is read by a program, the command's goes to stderr.
       else await execute(exec ?? "", payload, json ? "stderr" : "stdout");
     } finally {
-      shown.end(payload.name);
+      shown.end(payload);
     }
+  };
+  /** Whether an event only says again that a message cannot succeed: it comes again at once, until it is a dead letter. */
+  const isRepeated = (event: ConsumerEvent) => {
+    if (event.kind !== "failed" || !event.permanent) return false;
+    const what = `${event.messageId} ${event.key}`;
+    const isKnown = poison.has(what);
+    if (event.receivesLeft === 0) poison.delete(what);
+    else poison.add(what);
+    return isKnown;
   };
   const onEvent = (event: ConsumerEvent) => {
     shown.clear();
@@ -41,9 +51,9 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
     if (event.kind === "handled") paths.delete(event.payload.id);
     if (json) printJson(asJson(event, path));
     // What a command prints is not mixed with what we say.
-    else tell(event, path, exec === undefined ? console.log : console.error);
+    else if (!isRepeated(event)) tell(event, path, exec === undefined ? console.log : console.error);
   };
-  const interrupted = interruptible();
+  const interrupted = interruptible(() => consumer.abort());
   const consumer = new Consumer({
     ...settings,
     handler,
@@ -54,21 +64,31 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
     visibilityTimeoutSeconds: flags.visibilityTimeout,
     graceSeconds: flags.grace,
     ...(retryDelay !== undefined && { retryDelaySeconds: () => retryDelay }),
-    onProgress: (name, report) => shown.progress(name, report),
+    onProgress: (payload, report) => shown.progress(payload, report),
+    onReady: () => {
+      const queue = printable(settings.queueUrl.split("/").at(-1) ?? "");
+      if (process.stderr.isTTY) console.error(`Waiting for messages on ${queue}. Ctrl-C stops.`);
+    },
     onEvent,
   });
   // A reader that has seen enough ends us, and what we hold goes back to the queue.
-  process.stdout.on("error", () => void consumer.stop());
+  let isRead = true;
+  process.stdout.on("error", () => {
+    isRead = false;
+    void (exec === undefined || json ? consumer.stop() : consumer.abort());
+  });
   interrupted.addEventListener("abort", () => {
     shown.clear();
     if (shown.count > 0)
-      console.error(`Waiting for what is being handled: ${shown.count}. Once more, and it ends at once.`);
+      console.error(
+        `Waiting for ${shown.count} ${shown.count === 1 ? "payload" : "payloads"} being handled. Ctrl-C again sends the messages back at once.`,
+      );
     void consumer.stop();
   });
   try {
     await consumer.run();
     // Whoever ends it by hand has seen what failed; it comes again, or is a dead letter.
-    if (failures?.any && !interrupted.aborted) process.exitCode = EXIT_CODES.failed;
+    if (failures?.any && !interrupted.aborted && isRead) process.exitCode = EXIT_CODES.failed;
   } finally {
     shown.clear();
     await folder?.close();
@@ -106,11 +126,8 @@ function tell(event: ConsumerEvent, path: string | undefined, say: (line: string
     }
     case "failed": {
       const what = printable(event.key ?? `The message ${event.messageId}`);
-      const then = event.permanent
-        ? "it becomes a dead letter"
-        : `it comes again in ${Math.round(event.retryAfterSeconds)} s`;
       console.error(
-        `${what}, received ${event.receiveCount === 1 ? "once" : `${event.receiveCount} times`}: ${printable(event.error.message)} (${then})`,
+        `${what}, received ${times(event.receiveCount)}: ${printable(event.error.message)} (${nextOf(event)})`,
       );
       break;
     }
@@ -127,29 +144,41 @@ function tell(event: ConsumerEvent, path: string | undefined, say: (line: string
   }
 }
 
-/** How far the payloads are that are being handled. */
+const times = (count: number) => (count === 1 ? "once" : `${count} times`);
+
+/** What becomes of a message that failed. */
+function nextOf({
+  permanent,
+  receivesLeft,
+  retryAfterSeconds,
+}: Extract<ConsumerEvent, { kind: "failed" }>): string {
+  if (receivesLeft === 0) return "it becomes a dead letter";
+  if (!permanent) return `it comes again in ${Math.round(retryAfterSeconds)} s`;
+  if (receivesLeft === undefined) return "it cannot succeed";
+  const receives = receivesLeft === 1 ? "receive" : "receives";
+  return `it cannot succeed, and becomes a dead letter after ${receivesLeft} more ${receives}`;
+}
+
+/** How far the payloads are that are being handled, by their ids. */
 class Shown {
   readonly #line = new ProgressLine();
   readonly #begunAt = new Map<string, number>();
-  readonly #reports = new Map<string, ProgressReport>();
 
   get count(): number {
     return this.#begunAt.size;
   }
 
-  begin(name: string): void {
-    this.#begunAt.set(name, performance.now());
+  begin({ id }: PayloadFacts): void {
+    this.#begunAt.set(id, performance.now());
   }
 
-  end(name: string): void {
-    this.#begunAt.delete(name);
-    this.#reports.delete(name);
+  end({ id }: PayloadFacts): void {
+    this.#begunAt.delete(id);
   }
 
-  progress(name: string, report: ProgressReport): void {
-    const begunAt = this.#begunAt.get(name);
+  progress({ id, name }: PayloadFacts, report: ProgressReport): void {
+    const begunAt = this.#begunAt.get(id);
     if (begunAt === undefined) return;
-    this.#reports.set(name, report);
     this.#line.show((elapsed) => {
       const others = this.count > 1 ? `  and ${this.count - 1} more` : "";
       return progressText(name, report, elapsed) + others;

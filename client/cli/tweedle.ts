@@ -47,12 +47,19 @@ function overrideAll(command: Command): void {
 
 const say = (sentence: string) => console.error(`tweedle: ${printable(sentence)}`);
 
+/** Fails where the process would end before its work: Node does so, with 0, once nothing is left that it could wait for. */
+function failUnfinished(): void {
+  say("It came to a standstill before all was done: a request has been lost. Try again.");
+  process.exitCode = EXIT_CODES.failed;
+}
+
 /** Runs the command: a user's mistake is one line, ours a stack trace. Only this decides how the process ends. */
 export async function main(argv: readonly string[]): Promise<void> {
   // The SDK tells every user of Node 20 when its support ends; that is for us to act on.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
   failOnLostOutput(say);
   overrideAll(tweedle);
+  process.once("beforeExit", failUnfinished);
   try {
     await tweedle.parseAsync(argv);
   } catch (error) {
@@ -65,6 +72,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (sentence === undefined) console.error(printableLines(inspect(error)));
     else say(sentence);
     process.exitCode = codeOf(error);
+  } finally {
+    process.off("beforeExit", failUnfinished);
   }
 }
 

@@ -10,16 +10,16 @@ import { Consumer as Poller } from "sqs-consumer";
 import { nameOf } from "../../functions/sign-url/keys";
 import { VISIBILITY_TIMEOUT_SECONDS } from "../../functions/sign-url/limits";
 import { Api, type ApiOptions } from "../api";
-import { TweedleError, checkWhole } from "../errors";
+import { TweedleError, checkWhole, isAccessRefused } from "../errors";
 import { textOf } from "../http";
-import type { ProgressReport } from "../produce/progress";
+import type { OnProgress, ProgressReport } from "../produce/progress";
 import { delayBefore, retrying, wait } from "../retry";
 import { SignedRequest } from "../signed-request";
 import { regionOf, sqsClient } from "../sqs";
 import { type Announcement, type Contents, type InlinePayload, contentsOf } from "./contents";
 import { Budget, download } from "./download";
 import { Duplicates } from "./duplicates";
-import type { Handler, Payload } from "./payload";
+import type { Handler, Payload, PayloadFacts } from "./payload";
 import { Visibility, bounded } from "./visibility";
 
 export interface ConsumerOptions extends Omit<ApiOptions, "credentials"> {
@@ -47,8 +47,10 @@ export interface ConsumerOptions extends Omit<ApiOptions, "credentials"> {
   readonly graceSeconds?: number | undefined;
   /** The client to poll with; its credentials sign the API's requests where a stage wants that. @default a new one, from the SDK's own configuration */
   readonly sqs?: SQSClient | undefined;
-  /** Told how far each payload is. @default nobody */
-  readonly onProgress?: ((name: string, report: ProgressReport) => void) | undefined;
+  /** Called with how far a payload is, which its `id` tells from others: names are not unique. */
+  readonly onProgress?: ((payload: PayloadFacts, report: ProgressReport) => void) | undefined;
+  /** Called once the queue and the API are found, before the first receive. */
+  readonly onReady?: (() => void) | undefined;
   /** Told of what happens to each message. @default nobody */
   readonly onEvent?: ((event: ConsumerEvent) => void) | undefined;
 }
@@ -56,7 +58,7 @@ export interface ConsumerOptions extends Omit<ApiOptions, "credentials"> {
 /** What happens to a message. */
 export type ConsumerEvent =
   /** A payload is handled; its message is about to be deleted. */
-  | { readonly kind: "handled"; readonly payload: Omit<Payload, "body" | "signal">; readonly ms: number }
+  | { readonly kind: "handled"; readonly payload: PayloadFacts; readonly ms: number }
   /** It was handled before, by this process. */
   | { readonly kind: "duplicate"; readonly messageId: string; readonly key: string }
   /** An event of S3 that announces no payload, which `why` names: another event, with its key, or the test event. */
@@ -66,13 +68,16 @@ export type ConsumerEvent =
       readonly key: string | undefined;
       readonly why: string;
     }
-  /** It comes again after so many seconds, or becomes a dead letter: at once where trying again would not help. */
+  /** A message, or one payload of it, could not be handled. It comes again, or becomes a dead letter. */
   | {
       readonly kind: "failed";
       readonly messageId: string;
       readonly key: string | undefined;
       readonly receiveCount: number;
+      /** How often it comes again before it becomes a dead letter: 0 at the last receive; undefined where the queue does not say. */
+      readonly receivesLeft: number | undefined;
       readonly error: Error;
+      /** Whether another try would fail in the same way: then it comes again at once, until it is a dead letter. */
       readonly permanent: boolean;
       readonly retryAfterSeconds: number;
     }
@@ -85,6 +90,9 @@ const PERMANENT: readonly string[] = ["Gone", "Invalid"];
 /** How long a handler has to end once it is told to, in milliseconds. */
 const LAST_WORDS_MS = 5000;
 
+/** How long {@link Consumer.abort} takes at most, in milliseconds. */
+const ABORT_MS = 3000;
+
 /** Receives messages and hands out their payloads, until it is stopped. */
 export class Consumer {
   readonly #options: ConsumerOptions;
@@ -93,6 +101,8 @@ export class Consumer {
   readonly #duplicates = new Duplicates();
   readonly #budget = new Budget();
   readonly #handling = new Set<Promise<void>>();
+  /** Of the messages that are being handled. */
+  readonly #held = new Set<Visibility>();
   /** Asks the handlers to end. */
   readonly #ending = new AbortController();
   readonly #ended: Promise<void>;
@@ -103,6 +113,10 @@ export class Consumer {
   #poller: Poller | undefined;
   #stopping: Promise<void> | undefined;
   #visibilityTimeoutSeconds = VISIBILITY_TIMEOUT_SECONDS;
+  /** As the queue's redrive policy has it; undefined where there is none, or it may not be read. */
+  #maxReceiveCount: number | undefined;
+  /** The API's refusal of this consumer, because of which it stops. */
+  #refusal: TweedleError | undefined;
   #accepted = 0;
   #troubles = 0;
   /** Told whenever something has been handled. */
@@ -131,7 +145,8 @@ export class Consumer {
    * Polls until {@link stop}, or what the options say.
    *
    * @returns once it has stopped
-   * @throws TweedleError Invalid, where the queue is not there or may not be read
+   * @throws TweedleError Invalid, where the queue is not there or may not be read; Refused, where the API refuses
+   *   whatever this consumer asks for: each receive would bring messages nearer to the dead-letter queue
    */
   async run(): Promise<void> {
     try {
@@ -154,13 +169,24 @@ export class Consumer {
     await this.#stopping;
   }
 
+  /**
+   * Stops at once: asks handlers to end, and shows their messages to other consumers. It takes 3 s at most, and does
+   * not wait for handlers that go on.
+   */
+  async abort(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    this.#ending.abort();
+    const late = new AbortController();
+    const released = Promise.all([...this.#held].map((visibility) => visibility.giveBack(0)));
+    await Promise.race([released, wait(ABORT_MS, late.signal).catch(() => undefined)]);
+    late.abort();
+  }
+
   async #start(): Promise<void> {
-    const { queueUrl, visibilityTimeoutSeconds, waitTimeSeconds = 20, stopWhenEmpty } = this.#options;
-    [this.#visibilityTimeoutSeconds] = await Promise.all([
-      visibilityTimeoutSeconds ?? this.#queueVisibilityTimeout(),
-      this.#checkApi(),
-    ]);
+    const { queueUrl, waitTimeSeconds = 20, stopWhenEmpty } = this.#options;
+    await Promise.all([this.#readQueue(), this.#checkApi()]);
     if (this.#stopping) return;
+    this.#options.onReady?.();
     const poller = Poller.create({
       queueUrl,
       sqs: this.#sqs,
@@ -208,14 +234,24 @@ export class Consumer {
     }
   }
 
-  /** Asked once, at the start: whoever may not read the queue is told at once. */
-  async #queueVisibilityTimeout(): Promise<number> {
-    const { queueUrl: QueueUrl } = this.#options;
-    const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["VisibilityTimeout"] });
+  /** Reads the queue's attributes once, at the start: a queue that may not be read is an error at once. */
+  async #readQueue(): Promise<void> {
+    const { queueUrl: QueueUrl, visibilityTimeoutSeconds } = this.#options;
+    const command = new GetQueueAttributesCommand({
+      QueueUrl,
+      AttributeNames: ["VisibilityTimeout", "RedrivePolicy"],
+    });
     try {
-      const { Attributes } = await this.#sqs.send(command, { abortSignal: this.#ending.signal });
-      return Number(Attributes?.VisibilityTimeout ?? VISIBILITY_TIMEOUT_SECONDS);
+      const { Attributes = {} } = await this.#sqs.send(command, { abortSignal: this.#ending.signal });
+      this.#visibilityTimeoutSeconds =
+        visibilityTimeoutSeconds ?? Number(Attributes.VisibilityTimeout ?? VISIBILITY_TIMEOUT_SECONDS);
+      this.#maxReceiveCount = maxReceiveCountOf(Attributes.RedrivePolicy);
     } catch (error) {
+      if (visibilityTimeoutSeconds !== undefined) {
+        // A consumer that brings its own may do without the right to read them.
+        this.#visibilityTimeoutSeconds = visibilityTimeoutSeconds;
+        return;
+      }
       throw new TweedleError("Invalid", `The queue ${QueueUrl} cannot be read: ${(error as Error).message}`, {
         cause: error,
       });
@@ -260,8 +296,17 @@ export class Consumer {
   }
 
   async #handle(message: Message): Promise<void> {
-    const { MessageId: messageId = "" } = message;
     const visibility = this.#visibilityOf(message);
+    this.#held.add(visibility);
+    try {
+      await this.#handleHeld(message, visibility);
+    } finally {
+      this.#held.delete(visibility);
+    }
+  }
+
+  async #handleHeld(message: Message, visibility: Visibility): Promise<void> {
+    const { MessageId: messageId = "" } = message;
     const begun: Begun = {
       message,
       messageId,
@@ -321,9 +366,13 @@ export class Consumer {
     for (const { event, key } of contents.ignored) {
       this.#tell({ kind: "ignored", messageId: begun.messageId, key, why: event });
     }
+    const unreadable = unreadableOf(contents.objects);
+    if (unreadable) failures.push({ key: undefined, error: unreadable });
     for (const object of contents.objects) {
-      if (object instanceof TweedleError) failures.push({ key: undefined, error: object });
-      else await tryTo(object.key, () => this.#handleOnce(object, begun, () => this.#openObject(object)));
+      if (object instanceof TweedleError) continue;
+      await tryTo(object.key, () =>
+        this.#handleOnce(object, begun, (onProgress) => this.#openObject(object, onProgress)),
+      );
     }
     return failures;
   }
@@ -331,25 +380,22 @@ export class Consumer {
   async #handleOnce(
     identity: Pick<Announcement, "key"> & Partial<Announcement>,
     begun: Begun,
-    open: () => Promise<Opened>,
+    open: (onProgress: OnProgress | undefined) => Promise<Opened>,
   ): Promise<void> {
     const { key, versionId } = identity;
     const { messageId, receiveCount } = begun;
     const duplicate = await this.#duplicates.once(identity, async () => {
       const startedAt = performance.now();
-      const { body, ...facts } = await open();
+      const { onProgress } = this.#options;
+      let told: PayloadFacts | undefined;
+      const { body, ...facts } = await open(
+        // What arrives before the rest is known is part of the next report.
+        onProgress && ((report) => told && onProgress(told, report)),
+      );
       const { signal } = this.#ending;
       const id = versionId === undefined ? key : `${key}@${versionId}`;
-      const payload: Payload = {
-        id,
-        key,
-        name: nameOf(key),
-        receiveCount,
-        messageId,
-        ...facts,
-        body,
-        signal,
-      };
+      told = { id, key, name: nameOf(key), receiveCount, messageId, ...facts };
+      const payload: Payload = { ...told, body, signal };
       try {
         await this.#options.handler(payload);
         // Whatever the handler made of it: bytes that were wrong are no delivery. Whoever reads with `for await` and has
@@ -363,20 +409,15 @@ export class Consumer {
       } finally {
         body.destroy();
       }
-      const { body: _body, signal: _signal, ...told } = payload;
       this.#tell({ kind: "handled", payload: told, ms: performance.now() - startedAt });
     });
     if (duplicate) this.#tell({ kind: "duplicate", messageId, key });
   }
 
-  async #openObject(object: Announcement): Promise<Opened> {
-    const { retry, onProgress } = this.#options;
+  async #openObject(object: Announcement, onProgress: OnProgress | undefined): Promise<Opened> {
+    const { retry } = this.#options;
     const context = { api: this.#api, budget: this.#budget, retry, signal: this.#ending.signal };
-    const name = nameOf(object.key);
-    return await download(
-      { ...context, ...(onProgress && { onProgress: (report) => onProgress(name, report) }) },
-      object,
-    );
+    return await download({ ...context, ...(onProgress && { onProgress }) }, object);
   }
 
   async #openInline({ bytes, contentType, metadata }: InlinePayload): Promise<Opened> {
@@ -418,21 +459,39 @@ export class Consumer {
     visibility: Visibility,
     failures: readonly Failure[],
   ): Promise<void> {
+    const refusal = failures.find(({ error }) => isAccessRefused(error))?.error;
+    if (refusal) {
+      this.#stopRefused(refusal);
+      await visibility.giveBack(0);
+      return;
+    }
     const permanent = failures.every(
       ({ error }) => error instanceof TweedleError && PERMANENT.includes(error.code),
     );
     const { retryDelaySeconds = retryDelay } = this.#options;
+    const receivesLeft = this.#maxReceiveCount && Math.max(0, this.#maxReceiveCount - receiveCount);
+    const isInterrupted = this.#ending.signal.aborted || failures.some(({ error }) => isInterruption(error));
     // What will not work gets to the dead letters as fast as the queue allows; what was interrupted is for others.
-    const retryAfterSeconds =
-      permanent || this.#ending.signal.aborted ? 0 : Math.round(retryDelaySeconds(receiveCount));
+    const retryAfterSeconds = permanent || isInterrupted ? 0 : Math.round(retryDelaySeconds(receiveCount));
     for (const { key, error: cause } of failures) {
       const error =
         this.#ending.signal.aborted && cause.name === "AbortError"
           ? new TweedleError("Interrupted", "It was not done when the consumer had to stop.", { cause })
           : cause;
-      this.#tell({ kind: "failed", messageId, key, receiveCount, error, permanent, retryAfterSeconds });
+      const about = { messageId, key, receiveCount, receivesLeft };
+      this.#tell({ kind: "failed", ...about, error, permanent, retryAfterSeconds });
     }
     await visibility.giveBack(retryAfterSeconds);
+  }
+
+  /** Stops because the API refuses its caller, whatever is asked for: another message would be received in vain. */
+  #stopRefused(cause: Error): void {
+    this.#refusal ??= new TweedleError(
+      "Refused",
+      `Polling has stopped, because the API refuses every request: ${cause.message}`,
+      { cause },
+    );
+    void this.stop();
   }
 
   async #stop(): Promise<void> {
@@ -440,18 +499,20 @@ export class Consumer {
     // The poll that is under way ends at once. A message that was just then on its way shows again by itself.
     this.#poller?.stop({ abort: true });
     this.#wake();
-    await this.#allHandled(graceSeconds * 1000);
+    await this.#allHandled(graceSeconds * 1000, this.#ending.signal);
     this.#ending.abort();
     // A handler that does not listen cannot be stopped; its message stays hidden as long as this process lives.
     await this.#allHandled(LAST_WORDS_MS);
     this.#close();
-    this.#end.resolve();
+    if (this.#refusal) this.#end.reject(this.#refusal);
+    else this.#end.resolve();
   }
 
-  /** Waits for what is being handled, so many milliseconds at most. */
-  async #allHandled(ms: number): Promise<void> {
+  /** Waits for what is being handled, so many milliseconds at most, or until a signal. */
+  async #allHandled(ms: number, signal?: AbortSignal): Promise<void> {
     const over = new AbortController();
-    const late = wait(ms, over.signal).catch(() => undefined);
+    const either = signal ? AbortSignal.any([over.signal, signal]) : over.signal;
+    const late = wait(ms, either).catch(() => undefined);
     await Promise.race([Promise.allSettled(this.#handling), late]);
     over.abort();
   }
@@ -488,7 +549,30 @@ interface Failure {
   readonly error: Error;
 }
 
+const isInterruption = (error: Error) => error instanceof TweedleError && error.code === "Interrupted";
+
 type Opened = Pick<Payload, "size" | "contentType" | "metadata" | "verifiedBy" | "body">;
+
+/** Why records of a message cannot be read; undefined where all can. */
+function unreadableOf(objects: readonly (Announcement | TweedleError)[]): TweedleError | undefined {
+  const [first, ...others] = objects.filter((object) => object instanceof TweedleError);
+  if (!first || others.length === 0) return first;
+  const more = others.length === 1 ? "Another record" : `${others.length} other records`;
+  return new TweedleError(first.code, `${first.message} ${more} of it cannot be read, either.`, {
+    cause: first,
+  });
+}
+
+/** How often a message is received before it becomes a dead letter; undefined of a queue without a dead-letter queue. */
+function maxReceiveCountOf(redrivePolicy: string | undefined): number | undefined {
+  try {
+    const { maxReceiveCount } = JSON.parse(redrivePolicy ?? "{}") as { maxReceiveCount?: unknown };
+    // Written as a number by some, as a text by others.
+    return Number(maxReceiveCount) || undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** 30 s after the first receive, doubling up to a quarter of an hour, and up to as much again: an outage should not make dead letters. */
 const retryDelay = (receiveCount: number): number =>

@@ -25,5 +25,8 @@ export interface Payload {
   readonly signal: AbortSignal;
 }
 
+/** What is known of a payload, without its bytes. */
+export type PayloadFacts = Omit<Payload, "body" | "signal">;
+
 /** Handles a payload. Once it resolves, the message is deleted and then the payload; if it rejects, both come again. */
 export type Handler = (payload: Payload) => Promise<void> | void;
