@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Place } from "../stacks/arns";
 import { stateBucketName } from "../stacks/terraform";
-import type { Diagnostic } from "./terraform";
+import type { Diagnostic } from "./diagnostics";
 
 /** A resource that exists, as `terraform import` takes it. */
 export interface Existing {

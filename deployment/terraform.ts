@@ -3,23 +3,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
 import { binaryOf, missingBinary } from "./binary";
+import { type Diagnostic, readOutputLine, sayError } from "./diagnostics";
 import { DeploymentError } from "./errors";
-
-/** What Terraform complains of: https://developer.hashicorp.com/terraform/internals/machine-readable-ui#diagnostic */
-export interface Diagnostic {
-  readonly severity: "error" | "warning";
-  readonly summary: string;
-  readonly detail?: string;
-  /** The resource that it is about. */
-  readonly address?: string;
-}
-
-/** A line of Terraform's -json output. */
-interface Line {
-  readonly "@message"?: string;
-  readonly type?: string;
-  readonly diagnostic?: Diagnostic;
-}
 
 /** Terraform did not do what it was asked for. */
 export class TerraformError extends Error {
@@ -155,16 +140,14 @@ export class Terraform {
     const diagnostics: Diagnostic[] = [];
     const [command = "", ...rest] = args;
     const { code, stderr } = await this.#spawn([command, "-json", ...rest], (text) => {
-      const line = parseLine(text);
-      if (line.diagnostic) diagnostics.push(line.diagnostic);
-      if (PROGRESS.has(line.type ?? "")) this.options.progress?.(line["@message"] ?? "");
+      const { diagnostic, type = "", "@message": message = "" } = readOutputLine(text) ?? {};
+      if (diagnostic) diagnostics.push(diagnostic);
+      if (PROGRESS.has(type)) this.options.progress?.(message);
     });
     if (codes.includes(code)) return code;
     const errors = diagnostics.filter(({ severity }) => severity === "error");
-    const said = errors.map(({ summary, detail, address }) =>
-      [`Error: ${summary}`, address && `  with ${address}`, detail].filter(Boolean).join("\n"),
-    );
-    throw new TerraformError(plain([stderr, ...said].filter((one) => one !== "").join("\n\n")), errors);
+    const said = [stderr, ...errors.map(sayError)].filter((one) => one !== "");
+    throw new TerraformError(plain(said.join("\n\n")), errors);
   }
 
   async #spawn(
@@ -200,15 +183,6 @@ export function parseState(text: string): State | undefined {
   if (text.trim() === "") return undefined;
   const state = JSON.parse(text) as State;
   return state.resources.length === 0 ? undefined : state;
-}
-
-function parseLine(text: string): Line {
-  try {
-    return JSON.parse(text) as Line;
-  } catch {
-    // A warning before Terraform knows how it is to write.
-    return {};
-  }
 }
 
 /** Without the frames and colours that are for a terminal. */

@@ -8,6 +8,8 @@ export const ACTIONS = {
   create: { says: "to create", sign: "+", grave: false },
   move: { says: "to move", sign: ">", grave: false },
   import: { says: "to import", sign: "<", grave: false },
+  /** A data source, while Terraform applies. */
+  read: { says: "to read", sign: "<=", grave: false },
 } as const;
 
 export type Action = keyof typeof ACTIONS;
@@ -15,9 +17,10 @@ export type Action = keyof typeof ACTIONS;
 export const ACTION_NAMES = Object.keys(ACTIONS) as readonly Action[];
 
 /**
- * Terraform's own reasons, as sentences.
+ * Terraform's own reasons, and OpenTofu's, as sentences.
  *
  * https://developer.hashicorp.com/terraform/internals/json-format#plan-representation
+ * https://opentofu.org/docs/internals/json-format/
  */
 export const REASONS = {
   replace_because_tainted: "it was left half made",
@@ -30,6 +33,12 @@ export const REASONS = {
   delete_because_count_index: "its index is beyond count",
   delete_because_each_key: "its key is no longer in for_each",
   delete_because_no_move_target: "what it was moved to is not in the code",
+  delete_because_enabled_false: "its enabled is false",
+  forgot_because_lifecycle_destroy_in_config: "its lifecycle says destroy = false",
+  forgot_because_lifecycle_destroy_in_state: "its lifecycle said destroy = false",
+  read_because_config_unknown: "its settings are not known before",
+  read_because_dependency_pending: "what it depends on changes",
+  read_because_check_nested: "a check block reads it",
 } as const;
 
 export type Reason = keyof typeof REASONS;

@@ -33,4 +33,5 @@ const nothing = (stage: string): PlannedReview => ({
   drift: [],
   outputs: [],
   outputsText: "",
+  warnings: [],
 });

@@ -65,18 +65,19 @@ async function cdktfDeploy(
   const what = ["deploy", stackName(stage), "--output", resolve(output), "--skip-synth", "--auto-approve"];
   // The providers are those that the plan was made with.
   const how = ["--skip-provider-lock", "--disable-plugin-cache-env", "--outputs-file", resolve(outputsFile)];
-  const child = spawn(join(ROOT, "node_modules/.bin/cdktf"), [...what, ...how], {
-    cwd: ROOT,
-    env: {
-      ...environment,
-      TERRAFORM_BINARY_NAME: join(__dirname, "apply-saved.sh"),
-      TWEEDLE_TERRAFORM: binaryOf(environment),
-      TWEEDLE_PLAN_FILE: planFile,
-      CHECKPOINT_DISABLE: "1",
-    },
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  passSignals(child);
+  const { child } = passSignals(() =>
+    spawn(join(ROOT, "node_modules/.bin/cdktf"), [...what, ...how], {
+      cwd: ROOT,
+      env: {
+        ...environment,
+        TERRAFORM_BINARY_NAME: join(__dirname, "apply-saved.sh"),
+        TWEEDLE_TERRAFORM: binaryOf(environment),
+        TWEEDLE_PLAN_FILE: planFile,
+        CHECKPOINT_DISABLE: "1",
+      },
+      stdio: ["ignore", "inherit", "inherit"],
+    }),
+  );
   const [code] = (await once(child, "close")) as [number | null];
   if (code !== 0)
     throw new PlanError(

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readNames } from "./names";
 import { constructPaths } from "./paths";
-import { readRendering, labelOf } from "./rendering";
-import { type PlannedReview, isEmpty, reviewOf } from "./review";
-import { PlanError, type TerraformOptions, terraform } from "./terraform";
+import { readRendering } from "./rendering";
+import { type PlannedReview, reviewOf } from "./review";
+import { PlanError, type TerraformOptions, diagnosticsOf, terraform } from "./terraform";
 
 export interface PlanOptions extends TerraformOptions {
   readonly stage: string;
@@ -40,16 +40,18 @@ export async function withPlan<T>(
   try {
     await terraform(["init", "-input=false", "-no-color"], options);
     const lock = options.lock ? `-lock-timeout=${LOCK_TIMEOUT}` : "-lock=false";
-    const args = ["plan", "-input=false", "-no-color", "-detailed-exitcode", lock, `-out=${planFile}`];
-    // It prints what `terraform show` would, and what is sensitive is masked.
+    const args = ["plan", "-json", "-input=false", "-detailed-exitcode", lock, `-out=${planFile}`];
     const { code, stdout } = await terraform(args, options, [0, CHANGES]);
-    const names = readNames((await terraform(["show", "-json", planFile], options)).stdout);
-    const rendering = readRendering(stdout, names.changes.map(labelOf));
+    const show = async (option: string) => (await terraform(["show", option, planFile], options)).stdout;
+    const names = readNames(await show("-json"));
+    // In the text, what is sensitive is masked.
+    const text = await show("-no-color");
     const base = options.baseFolder === undefined ? [] : constructPaths(options.baseFolder);
     const paths = new Map([...base, ...constructPaths(options.folder)]);
-    const review = reviewOf(options.stage, names, rendering, paths);
-    if (code === CHANGES && isEmpty(review))
-      throw new PlanError("Terraform plans something that this review cannot tell.", { output: stdout });
+    const rendering = readRendering(text, names);
+    const review = reviewOf(options.stage, { names, rendering, diagnostics: diagnosticsOf(stdout), paths });
+    if (code === CHANGES && review.changes.length + review.outputs.length === 0)
+      throw new PlanError("The plan has changes that the review does not understand.", { output: text });
     return await use(review, planFile);
   } finally {
     rmSync(temporary, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { code, fenceFor, fenced } from "./escape";
 import { PAGE_BYTES, type Part, paginate } from "./pages";
 import { labelOf } from "./rendering";
 import { type Change, type PlannedReview, type Review, countsOf, digestOf, isEmpty, lossOf } from "./review";
-import { detailsOf, driftDetails, shorten } from "./words";
+import { detailsOf, driftDetails, sayWarning, shorten } from "./words";
 
 /** What a review is of, and where the rest of it is. */
 export interface About {
@@ -21,6 +21,8 @@ export interface About {
 const OPEN_LINES = 50;
 /** Lines may take so many pages before they are counted only; grave ones take as many as they need. */
 const MOST_PAGES = 5;
+/** Of warnings, so many are shown. */
+const MOST_WARNINGS = 20;
 
 /** Reviews as Markdown, on as many pages as GitHub's limit makes of them. */
 export function toMarkdown(reviews: readonly Review[], about: About, room = PAGE_BYTES): string[] {
@@ -94,12 +96,16 @@ function changeLine(change: Change): string {
   return `- **${change.action}** ${nameOf(change)}${details === "" ? "" : `: ${details}`}`;
 }
 
-/** The lines of a stage: what is grave, and what else there is. */
-function splitLines(review: PlannedReview): { grave: string[]; others: string[] } {
-  const { changes, outputs, drift } = review;
+/** The lines of a stage: what is grave, what Terraform warns of, and what else there is. */
+function splitLines(review: PlannedReview): { grave: string[]; warnings: string[]; others: string[] } {
+  const { changes, outputs, drift, warnings } = review;
   const outside = drift.map((one) => `- ${nameOf(one)}: ${driftDetails(one, code)}`);
   return {
     grave: changes.filter(isGrave).map(changeLine),
+    warnings: [
+      ...warnings.slice(0, MOST_WARNINGS).map((one) => `- **warning** ${code(sayWarning(one))}`),
+      ...(warnings.length > MOST_WARNINGS ? [`- and ${warnings.length - MOST_WARNINGS} more warnings`] : []),
+    ],
     others: [
       ...changes.filter((change) => !isGrave(change)).map(changeLine),
       ...outputs.map(({ name, action }) => `- **${action}** output ${code(shorten(name))}`),
@@ -109,10 +115,10 @@ function splitLines(review: PlannedReview): { grave: string[]; others: string[] 
 }
 
 function stageLines(review: PlannedReview): Part[] {
-  const { grave, others } = splitLines(review);
-  if (grave.length + others.length === 0) return [];
+  const { grave, warnings, others } = splitLines(review);
+  if (grave.length + warnings.length + others.length === 0) return [];
   const shown = others.length > OPEN_LINES ? [] : others;
-  return lines(`### ${review.stage}`, "", ...grave, ...shown, "");
+  return lines(`### ${review.stage}`, "", ...grave, ...warnings, ...shown, "");
 }
 
 function foldedLines(review: PlannedReview, about: About): Part[] {

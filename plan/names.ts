@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Action, REASONS, type Reason } from "./actions";
+import { type Values, digestOf, hasTrue, parseExactly, partOf, withAttributes } from "./digest";
+import { labelOf } from "./rendering";
 import { PlanError } from "./terraform";
 
 /** What a plan does to one resource: names and words of Terraform's, and no value of an attribute. */
@@ -21,6 +23,10 @@ export interface NamedChange {
   readonly movedFrom?: string;
   /** Whether it comes from outside of Terraform. */
   readonly imported?: true;
+  /** The addresses of the provider's actions that Terraform invokes before or after it. */
+  readonly invokes?: readonly string[];
+  /** A digest of the whole change, values included, but for the attributes that an update or a move leaves as they are. */
+  readonly digest: string;
 }
 
 /** What was changed by others than Terraform. */
@@ -34,24 +40,33 @@ export interface NamedDrift {
 export interface NamedOutput {
   readonly name: string;
   readonly action: "create" | "update" | "destroy";
+  /** A digest of its values. */
+  readonly digest: string;
+}
+
+/** A change that Terraform leaves to a later plan. */
+export interface DeferredChange {
+  readonly address: string;
+  /** Terraform's word for why: instance_count_unknown. */
+  readonly reason: string;
 }
 
 export interface PlanNames {
   readonly changes: readonly NamedChange[];
   readonly drift: readonly NamedDrift[];
   readonly outputs: readonly NamedOutput[];
+  readonly deferred: readonly DeferredChange[];
+  /** The line that Terraform's text of a change has after its heading: resource "aws_s3_bucket" "content"; by label. */
+  readonly blocks: ReadonlyMap<string, string>;
 }
 
 type Attributes = Readonly<Record<string, unknown>>;
 
 /** What is read of `terraform show -json`. https://developer.hashicorp.com/terraform/internals/json-format */
-interface RawChange {
+interface RawChange extends Values {
   readonly actions: readonly string[];
   readonly before?: Attributes | null;
   readonly after?: Attributes | null;
-  readonly after_unknown?: Attributes | boolean;
-  readonly before_sensitive?: Attributes | boolean;
-  readonly after_sensitive?: Attributes | boolean;
   readonly replace_paths?: readonly (readonly unknown[])[];
   readonly importing?: object;
 }
@@ -61,15 +76,34 @@ interface RawResource {
   readonly previous_address?: string;
   readonly mode: string;
   readonly type: string;
+  readonly name: string;
   readonly deposed?: string;
   readonly action_reason?: string;
   readonly change: RawChange;
 }
 
+interface RawOutput extends Values {
+  readonly actions: readonly string[];
+}
+
+/** https://developer.hashicorp.com/terraform/language/invoke-actions */
+interface RawInvocation {
+  readonly address: string;
+  readonly config_sensitive?: unknown;
+  readonly lifecycle_action_trigger?: { readonly triggering_resource_address: string };
+}
+
+interface RawDeferred {
+  readonly reason: string;
+  readonly resource_change: Pick<RawResource, "address">;
+}
+
 interface RawPlan {
   readonly resource_changes?: readonly RawResource[];
   readonly resource_drift?: readonly RawResource[];
-  readonly output_changes?: Readonly<Record<string, Pick<RawChange, "actions">>>;
+  readonly output_changes?: Readonly<Record<string, RawOutput>>;
+  readonly action_invocations?: readonly RawInvocation[];
+  readonly deferred_changes?: readonly RawDeferred[];
 }
 
 const WORDS: Readonly<Record<string, Action>> = {
@@ -81,41 +115,101 @@ const WORDS: Readonly<Record<string, Action>> = {
   forget: "forget",
 };
 
+/** Of a data source, all but reading it happens in the state alone. */
+const DATA_WORDS: Readonly<Record<string, Action | undefined>> = {
+  read: "read",
+  delete: undefined,
+  "no-op": undefined,
+};
+
+const OUTPUT_WORDS: Readonly<Record<string, NamedOutput["action"] | undefined>> = {
+  create: "create",
+  update: "update",
+  delete: "destroy",
+  "no-op": undefined,
+};
+
 /**
  * Reads a plan. Its JSON holds every secret of the stage in clear, so this is the only function that sees it, and it
- * gives out names: addresses, types, the names of attributes as the provider's schema has them (the first step of a
- * path: further ones may be keys of a map, which are values), the names of outputs.
+ * gives out names and digests: addresses, types, the names of attributes as the provider's schema has them (the first
+ * step of a path: further ones may be keys of a map, which are values), the names of outputs.
  *
  * @param json what `terraform show -json` printed
- * @throws PlanError where it would do what has no word here: that must not pass for nothing
+ * @throws PlanError where the plan has an action that the review does not support, so that none is overlooked
  */
 export function readNames(json: string): PlanNames {
-  const plan = JSON.parse(json) as RawPlan;
+  const plan = parseExactly(json) as RawPlan;
+  const { resource_changes: resources = [], action_invocations: invocations = [] } = plan;
+  const changes = resources.flatMap((resource) => readChange(resource, invocations));
+  const invoked = changes.flatMap(({ invokes = [] }) => invokes);
+  if (invoked.length < invocations.length) {
+    const addresses = invocations.map(({ address }) => address).join(", ");
+    throw new PlanError(
+      `The plan invokes actions by themselves, which the review does not support: ${addresses}.`,
+    );
+  }
   return {
-    changes: (plan.resource_changes ?? []).flatMap(readChange),
+    changes,
     drift: (plan.resource_drift ?? []).flatMap(readDrift),
-    outputs: Object.entries(plan.output_changes ?? {}).flatMap(([name, { actions }]) => {
-      const action = WORDS[actions.join()];
-      return action === "create" || action === "update" || action === "destroy" ? [{ name, action }] : [];
-    }),
+    outputs: Object.entries(plan.output_changes ?? {}).flatMap(readOutput),
+    deferred: (plan.deferred_changes ?? []).map(({ reason, resource_change: { address } }) => ({
+      address,
+      reason,
+    })),
+    blocks: blocksOf(resources, changes),
   };
 }
 
-function readChange(resource: RawResource): NamedChange[] {
-  const { address, type, mode, deposed, change, previous_address: movedFrom, action_reason } = resource;
-  if (mode !== "managed") return [];
-  const imported = change.importing !== undefined;
-  const still = movedFrom === undefined ? (imported ? "import" : undefined) : "move";
-  const word = WORDS[change.actions.join()];
-  if (word === undefined && change.actions.join() !== "no-op") {
+function blocksOf(resources: readonly RawResource[], changes: readonly NamedChange[]): Map<string, string> {
+  const labels = changes.map(labelOf);
+  if (new Set(labels).size < labels.length) {
+    const twice = labels.find((label, index) => labels.includes(label, index + 1));
+    throw new PlanError(`The plan has two changes of ${twice}, which the review does not support.`);
+  }
+  return new Map(
+    resources.map((resource) => {
+      const { mode, type, name } = resource;
+      return [labelOf(resource), `${mode === "data" ? "data" : "resource"} "${type}" "${name}"`];
+    }),
+  );
+}
+
+/** Looks an action up. @throws PlanError where it is not there */
+function wordOf<T>(
+  words: Readonly<Record<string, T>>,
+  actions: readonly string[],
+  what: string,
+): T | undefined {
+  const action = actions.join();
+  if (!Object.hasOwn(words, action)) {
+    throw new PlanError(`The plan has the action "${action}" on ${what}, which the review does not support.`);
+  }
+  return words[action];
+}
+
+/** @returns undefined where nothing is done, or in the state alone */
+function actionOf({ address, mode, change, previous_address }: RawResource): Action | undefined {
+  if (mode === "data") return wordOf(DATA_WORDS, change.actions, address);
+  // OpenTofu lists ephemeral resources, which Terraform does not: no plan does anything to them.
+  if (mode === "ephemeral") return undefined;
+  if (mode !== "managed") {
     throw new PlanError(
-      `Terraform would ${change.actions.join(" and ")} ${address}, which no review can tell.`,
+      `The plan has a resource of mode "${mode}", which the review does not support: ${address}.`,
     );
   }
-  const action = word ?? still;
+  if (change.actions.join() !== "no-op") return wordOf(WORDS, change.actions, address);
+  if (previous_address !== undefined) return "move";
+  return change.importing === undefined ? undefined : "import";
+}
+
+function readChange(resource: RawResource, invocations: readonly RawInvocation[]): NamedChange[] {
+  const { address, type, deposed, change, previous_address: movedFrom, action_reason } = resource;
+  const action = actionOf(resource);
   if (action === undefined) return [];
   const forcedBy = unique((change.replace_paths ?? []).map(([attribute]) => String(attribute)));
   const known = action === "replace" ? changedAttributes(change, true) : [];
+  const imported = change.importing !== undefined;
+  const invoked = deposed === undefined ? invocations.filter((one) => triggerOf(one) === address) : [];
   return [
     {
       address,
@@ -131,8 +225,29 @@ function readChange(resource: RawResource): NamedChange[] {
           : known.filter((attribute) => !forcedBy.includes(attribute)),
       ...(movedFrom !== undefined && { movedFrom }),
       ...(imported && { imported: true as const }),
+      ...(invoked.length > 0 && { invokes: invoked.map((one) => one.address) }),
+      digest: digestOfChange(resource, action, invoked),
     },
   ];
+}
+
+const triggerOf = ({ lifecycle_action_trigger: trigger }: RawInvocation) =>
+  trigger?.triggering_resource_address;
+
+/** Covers all that the plan says of a change. Others may change what an update or a move leaves as it is. */
+function digestOfChange(resource: RawResource, action: Action, invoked: readonly RawInvocation[]): string {
+  const { change } = resource;
+  const leaves = ["update", "move"].includes(action) && change.importing === undefined;
+  const covered = leaves ? withAttributes(change, changedAttributes(change)) : change;
+  const marks = invoked.map((one) => one.config_sensitive);
+  const values = [{ ...resource, change: covered }, invoked];
+  return digestOf(values, change.before_sensitive, change.after_sensitive, marks);
+}
+
+function readOutput([name, change]: readonly [string, RawOutput]): NamedOutput[] {
+  const action = wordOf(OUTPUT_WORDS, change.actions, `output ${name}`);
+  if (action === undefined) return [];
+  return [{ name, action, digest: digestOf(change, change.before_sensitive, change.after_sensitive) }];
 }
 
 function readDrift({ address, type, change }: RawResource): NamedDrift[] {
@@ -153,23 +268,20 @@ function changedAttributes(change: RawChange, onlyKnown = false): string[] {
   const names = [before, after, after_unknown].flatMap((part) => Object.keys(part ?? {}));
   return unique(names)
     .filter((name) => {
-      const unknown = hasTrue(part(after_unknown, name));
+      const unknown = hasTrue(partOf(after_unknown, name));
       if (onlyKnown && unknown) return false;
       return (
         unknown ||
         !isDeepStrictEqual(before?.[name] ?? null, after?.[name] ?? null) ||
-        hasTrue(part(before_sensitive, name)) !== hasTrue(part(after_sensitive, name))
+        marksDiffer(partOf(before_sensitive, name), partOf(after_sensitive, name))
       );
     })
     .toSorted();
 }
 
-const part = (marks: Attributes | boolean | undefined, name: string): unknown =>
-  typeof marks === "object" ? marks[name] : marks;
-
-/** Whether anything of it is marked. */
-const hasTrue = (marks: unknown): boolean =>
-  marks === true || (typeof marks === "object" && marks !== null && Object.values(marks).some(hasTrue));
+/** Marks of nothing have several forms. */
+const marksDiffer = (before: unknown, after: unknown): boolean =>
+  (hasTrue(before) || hasTrue(after)) && !isDeepStrictEqual(before, after);
 
 const isEmpty = (value: unknown): boolean =>
   value === undefined ||

@@ -32,6 +32,7 @@ const change = (
   action,
   forcedBy: [],
   attributes: [],
+  digest: "",
   ...more,
 });
 
@@ -52,13 +53,18 @@ const names: PlanNames = {
     change("update", BUCKET, { attributes: ["tags", "tags_all"] }),
   ],
   drift: [{ address: BUCKET, type: "aws_s3_bucket", action: "update", attributes: ["tags", "tags_all"] }],
-  outputs: [{ name: "queue_url", action: "update" }],
+  outputs: [{ name: "queue_url", action: "update", digest: "" }],
+  deferred: [],
+  blocks: new Map(),
 };
 
-const texts = new Map(names.changes.map(({ address }) => [address, `  # ${address}`]));
+const rendering = {
+  resources: new Map(names.changes.map(({ address }) => [address, `  # ${address}`])),
+  outputs: "  ~ queue_url = (known after apply)",
+};
 
 const reviews: Review[] = [
-  reviewOf("dev", names, { resources: texts, outputs: "  ~ queue_url = (known after apply)" }, paths),
+  reviewOf("dev", { names, rendering, diagnostics: [], paths }),
   { status: "same", stage: "test" },
   { status: "same", stage: "prod" },
 ];

@@ -38,13 +38,22 @@ const changed = { create: true, update: true, destroy: true };
 const PLANNED = {
   changes: list(
     shape(
-      { address: text, type: text, action: word(ACTIONS), forcedBy: names, attributes: names, text },
+      {
+        address: text,
+        type: text,
+        action: word(ACTIONS),
+        forcedBy: names,
+        attributes: names,
+        digest: text,
+        text,
+      },
       {
         deposed: text,
         reason: word(REASONS),
         createFirst: flag,
         movedFrom: text,
         imported: flag,
+        invokes: names,
         path: text,
       },
     ),
@@ -55,8 +64,9 @@ const PLANNED = {
       { path: text },
     ),
   ),
-  outputs: list(shape({ name: text, action: word(changed) })),
+  outputs: list(shape({ name: text, action: word(changed), digest: text })),
   outputsText: text,
+  warnings: list(shape({ summary: text }, { detail: text, address: text })),
 };
 
 /** What a review of each status must look like. */

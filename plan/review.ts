@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import type { Diagnostic } from "../deployment/diagnostics";
 import { ACTION_NAMES, type Action, HOLDS_DATA } from "./actions";
-import type { NamedChange, NamedDrift, NamedOutput, PlanNames } from "./names";
+import type { DeferredChange, NamedChange, NamedDrift, NamedOutput, PlanNames } from "./names";
 import { blockOf } from "./paths";
 import { type Rendering, labelOf } from "./rendering";
 
@@ -15,6 +16,12 @@ export interface Drift extends NamedDrift {
   readonly path?: string;
 }
 
+export interface Warning {
+  readonly summary: string;
+  readonly detail?: string;
+  readonly address?: string;
+}
+
 /** What a plan would do to a stage. */
 export interface PlannedReview {
   readonly status: "planned";
@@ -25,6 +32,8 @@ export interface PlannedReview {
   readonly drift: readonly Drift[];
   readonly outputs: readonly NamedOutput[];
   readonly outputsText: string;
+  /** What Terraform, its provider and failed check blocks warn of, and changes that it leaves to a later plan. */
+  readonly warnings: readonly Warning[];
 }
 
 /** A stage that was not planned, since its synthesized JSON is that of the base. */
@@ -43,12 +52,16 @@ export interface FailedReview {
 
 export type Review = PlannedReview | SameReview | FailedReview;
 
-export function reviewOf(
-  stage: string,
-  names: PlanNames,
-  rendering: Rendering,
-  paths: ReadonlyMap<string, string>,
-): PlannedReview {
+export interface PlanParts {
+  readonly names: PlanNames;
+  readonly rendering: Rendering;
+  /** What Terraform said while it planned. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Constructs by the addresses of their resources. */
+  readonly paths: ReadonlyMap<string, string>;
+}
+
+export function reviewOf(stage: string, { names, rendering, diagnostics, paths }: PlanParts): PlannedReview {
   const withPath = <T extends { readonly address: string; readonly movedFrom?: string }>(one: T) => {
     const path = paths.get(blockOf(one.address)) ?? paths.get(blockOf(one.movedFrom ?? ""));
     return { ...one, ...(path !== undefined && { path }) };
@@ -64,8 +77,20 @@ export function reviewOf(
     drift: names.drift.map(withPath),
     outputs: names.outputs,
     outputsText: rendering.outputs,
+    warnings: [...diagnostics.flatMap(warningOf), ...names.deferred.map(deferralOf)],
   };
 }
+
+const warningOf = ({ severity, summary, detail, address }: Diagnostic): Warning[] =>
+  severity === "warning"
+    ? [{ summary, ...(detail !== undefined && { detail }), ...(address !== undefined && { address }) }]
+    : [];
+
+const deferralOf = ({ address, reason }: DeferredChange): Warning => ({
+  summary: "Left to a later plan",
+  detail: reason,
+  address,
+});
 
 /** By action, within one what holds data first, then by address, the same everywhere. */
 function byGravity(a: Change, b: Change): number {
@@ -90,13 +115,17 @@ export function countsOf({ changes }: PlannedReview): Counts {
   return counts;
 }
 
-/** Whether an apply would do anything. */
+/**
+ * Whether an apply would do nothing. It may read data sources: a check block has its own read in every plan, and
+ * Terraform reads the others while it plans.
+ */
 export const isEmpty = ({ changes, outputs }: PlannedReview): boolean =>
-  changes.length === 0 && outputs.length === 0;
+  changes.every(({ action }) => action === "read") && outputs.length === 0;
 
 /**
- * What two plans that do the same have in common: what they do, to what, why, and Terraform's text of it. What others
- * have changed meanwhile is not in it, as long as it does not change what is to be done.
+ * Computes a plan's identity: equal for two plans that do the same, and are shown alike. It covers each change's values
+ * by their digest, and Terraform's text of it. What others have changed meanwhile is not in it, as long as it does not
+ * change what is to be done.
  */
 export function digestOf(review: PlannedReview): string {
   const { changes, outputs, outputsText } = review;

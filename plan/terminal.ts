@@ -2,7 +2,7 @@ import { printable, printableLines } from "../client/cli/terminal";
 import { ACTIONS, type Action } from "./actions";
 import { labelOf } from "./rendering";
 import { type PlannedReview, type Review, isEmpty, lossOf } from "./review";
-import { detailsOf, driftDetails, summaryOf } from "./words";
+import { detailsOf, driftDetails, sayWarning, summaryOf } from "./words";
 
 /** What begins and what ends each style: https://www.ecma-international.org/publications-and-standards/standards/ecma-48/ */
 const SGR = {
@@ -27,6 +27,7 @@ const STYLES: Readonly<Record<Action, Style>> = {
   create: "green",
   move: "cyan",
   import: "cyan",
+  read: "cyan",
 };
 
 export interface TerminalOptions {
@@ -93,7 +94,8 @@ function otherLines(review: PlannedReview, style: Styler): string[] {
       .filter((part) => part !== "")
       .join("  "),
   );
-  return [...outputs, ...drift];
+  const warnings = review.warnings.map((one) => `  ${style("yellow", "  ! warning")}  ${sayWarning(one)}`);
+  return [...outputs, ...drift, ...warnings];
 }
 
 const ownText = (review: PlannedReview): string[] =>

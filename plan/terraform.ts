@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
 import { binaryOf, missingBinary } from "../deployment/binary";
+import { type Diagnostic, readOutputLine, sayError } from "../deployment/diagnostics";
 
 /** What a user can mend: told in one line. */
 export class PlanError extends Error {
@@ -39,12 +40,13 @@ export async function terraform(
   codes: readonly number[] = [0],
 ): Promise<Ran> {
   const binary = binaryOf(environment);
-  const child = spawn(binary, args, {
-    cwd: folder,
-    env: { ...environment, TF_IN_AUTOMATION: "1", TF_INPUT: "0", CHECKPOINT_DISABLE: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const passedOn = passSignals(child);
+  const { child, wasAsked } = passSignals(() =>
+    spawn(binary, args, {
+      cwd: folder,
+      env: { ...environment, TF_IN_AUTOMATION: "1", TF_INPUT: "0", CHECKPOINT_DISABLE: "1" },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
   const closed = once(child, "close");
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]).catch(
     (error: NodeJS.ErrnoException) => {
@@ -52,31 +54,49 @@ export async function terraform(
       throw new PlanError(missingBinary(binary), { cause: error });
     },
   );
-  if (passedOn()) throw new PlanError("Interrupted.");
+  if (wasAsked()) throw new PlanError("Interrupted.");
   // Who was killed has no code.
   if (typeof code === "number" && codes.includes(code)) return { code, stdout };
-  const said = stripVTControlCharacters(`${stderr}\n${stdout}`);
+  const said = stripVTControlCharacters(`${stderr}\n${textOfOutput(stdout)}`);
   throw explain(said, `${binary} ${args[0]}`);
 }
 
+/** The errors and warnings in the output of `terraform plan -json`. */
+export const diagnosticsOf = (stdout: string): Diagnostic[] =>
+  stdout.split("\n").flatMap((line) => readOutputLine(line)?.diagnostic ?? []);
+
+/** Output for people: of lines of JSON, the errors alone. */
+const textOfOutput = (stdout: string): string =>
+  stdout
+    .split("\n")
+    .flatMap((raw) => {
+      const line = readOutputLine(raw);
+      if (line === undefined) return [raw];
+      return line.diagnostic?.severity === "error" ? [`${sayError(line.diagnostic)}\n`] : [];
+    })
+    .join("\n");
+
 /**
- * Lets a child end in its own way when somebody asks us to end: Terraform gives its lock back, and what is temporary is
- * deleted. A terminal tells the child of Ctrl-C by itself.
+ * Lets a child end in its own way when this process is asked to end: Terraform gives its lock back, and what is temporary
+ * is deleted. A terminal tells the child of Ctrl-C by itself.
  *
- * @returns whether anybody asked
+ * @param start starts the child; signals are passed on from before that
+ * @returns the child, and whether this process was asked to end
  */
-export function passSignals(child: ChildProcess): () => boolean {
+export function passSignals<T extends ChildProcess>(start: () => T): { child: T; wasAsked: () => boolean } {
   let asked = false;
+  let child: T | undefined;
   const onInterrupt = () => {
     asked = true;
   };
   const onTerminate = () => {
     asked = true;
-    child.kill("SIGTERM");
+    child?.kill("SIGTERM");
   };
   process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
+  child = start();
   child.once("close", () => process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate));
-  return () => asked;
+  return { child, wasAsked: () => asked };
 }
 
 /** What Terraform, its backend or its provider say, unwrapped, and what to do about it. */

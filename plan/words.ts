@@ -1,5 +1,14 @@
 import { ACTIONS, ACTION_NAMES, REASONS } from "./actions";
-import { type Change, type Counts, type Drift, type PlannedReview, countsOf, isEmpty } from "./review";
+import { excerpt } from "../common/quote";
+import {
+  type Change,
+  type Counts,
+  type Drift,
+  type PlannedReview,
+  type Warning,
+  countsOf,
+  isEmpty,
+} from "./review";
 
 /** Longer ones are cut in the middle, and say so: nothing that anybody types is. */
 const LONGEST_NAME = 400;
@@ -18,11 +27,14 @@ const counted = (counts: Counts) =>
 
 /** 1 to destroy, 2 to update; 1 changed outside of Terraform */
 export function summaryOf(review: PlannedReview): string {
-  const { drift, outputs } = review;
+  const { drift, outputs, warnings } = review;
   const nothing = isEmpty(review) ? ["nothing to do"] : [];
+  const warned =
+    warnings.length === 0 ? "" : `; ${warnings.length} warning${warnings.length === 1 ? "" : "s"}`;
   const outputsToo = outputs.length > 0 ? [`${outputs.length} output${outputs.length === 1 ? "" : "s"}`] : [];
   const intent = [...counted(countsOf(review)), ...outputsToo, ...nothing].join(", ");
-  return drift.length === 0 ? intent : `${intent}; ${drift.length} changed outside of Terraform`;
+  const outside = drift.length === 0 ? "" : `; ${drift.length} changed outside of Terraform`;
+  return `${intent}${outside}${warned}`;
 }
 
 /**
@@ -31,18 +43,29 @@ export function summaryOf(review: PlannedReview): string {
  * @param name how a name of somebody else's is shown
  */
 export function detailsOf(change: Change, name: (text: string) => string): string[] {
-  const { reason, forcedBy, attributes, createFirst, movedFrom, imported, action } = change;
+  const { reason, forcedBy, attributes, createFirst, movedFrom, imported, invokes, action } = change;
   return [
     forcedBy.length > 0 ? `${listed(forcedBy, name)} cannot be changed in place` : reason && REASONS[reason],
     createFirst && "the new one is made first",
     attributes.length > 0 && listed(attributes, name),
     movedFrom !== undefined && `moved from ${name(shorten(movedFrom))}`,
     imported && action !== "import" && "imported",
+    imported && action === "replace" && "what is imported is destroyed",
+    invokes !== undefined && `invokes ${listed(invokes, name)}`,
   ].filter((detail) => typeof detail === "string");
 }
 
 export const driftDetails = ({ action, attributes }: Drift, name: (text: string) => string): string =>
   action === "destroy" ? "it is gone" : listed(attributes, name);
+
+/** A warning in one line. */
+export const sayWarning = ({ summary, detail = "", address }: Warning): string =>
+  excerpt(
+    `${summary}${detail === "" ? "" : `: ${detail}`}${address === undefined ? "" : ` (${address})`}`.replace(
+      /\s+/g,
+      " ",
+    ),
+  );
 
 function listed(attributes: readonly string[], name: (text: string) => string): string {
   const more = attributes.length - MOST_ATTRIBUTES;

@@ -78,7 +78,7 @@ test.each([
   [
     "plans what has no word here",
     `case "$1" in plan) exit 2;; show) echo '{}';; esac`,
-    "Terraform plans something that this review cannot tell.",
+    "The plan has changes that the review does not understand.",
   ],
 ])("Terraform that %s has not planned nothing", async (name, script, says) => {
   const environment = { ...process.env, TERRAFORM_BINARY_NAME: program(name.replaceAll(" ", "-"), script) };
@@ -87,6 +87,27 @@ test.each([
     name: "PlanError",
     message: expect.stringMatching(`${says}$`),
   });
+});
+
+test("errors of Terraform's -json output are told as those of its text", async () => {
+  const lines = [
+    { "@level": "info", "@message": "Terraform 1.11.4", type: "version" },
+    { type: "diagnostic", diagnostic: { severity: "warning", summary: "Deprecated" } },
+    {
+      type: "diagnostic",
+      diagnostic: {
+        severity: "error",
+        summary: "Error acquiring the state lock",
+        detail: "Lock Info:\n  ID:        1\n  Who:       alice@laptop\n",
+      },
+    },
+  ];
+  writeFileSync(join(folder, "lines"), lines.map((line) => JSON.stringify(line)).join("\n"));
+  const script = `[ "$1" = init ] || { cat "${join(folder, "lines")}"; exit 1; }`;
+  const environment = { ...process.env, TERRAFORM_BINARY_NAME: program("fails-in-json", script) };
+  await expect(makeReview({ stage: "dev", folder: stack, environment, lock: true })).rejects.toThrow(
+    "alice@laptop is changing the state just now: wait for it to end, or plan with --no-lock.",
+  );
 });
 
 test.each(["SIGINT", "SIGTERM"] as const)("%s leaves no plan behind, which holds secrets", async (signal) => {

@@ -40,6 +40,7 @@ test("the gravest stands first: what is lost, then what is destroyed and replace
       drift: [
         { address: "aws_sqs_queue.q", type: "aws_sqs_queue", action: "update", attributes: ["policy"] },
       ],
+      warnings: [{ summary: "Check block assertion failed", detail: "It is down." }],
     }),
     { status: "same", stage: "test" },
     { status: "failed", stage: "prod", error: "AWS refuses the credentials." },
@@ -56,6 +57,7 @@ test("the gravest stands first: what is lost, then what is destroyed and replace
     "### dev",
     "- **destroy** `aws_kms_key.k`\n",
     "- **replace** `aws_iam_role.r` (`signer/role`): `name` cannot be changed in place\n",
+    "- **warning** `Check block assertion failed: It is down.`\n",
     "- **update** `aws_s3_object.cat`: `tags`; moved from `aws_s3_object.dog`\n",
     "Changed outside of Terraform since it last looked:",
     "- `aws_sqs_queue.q`: `policy`\n",
@@ -109,6 +111,13 @@ test("thousands of creations are folded, and counted where five pages do not hol
   }
 });
 
+test("of hundreds of warnings, twenty are there, and the others are counted", () => {
+  const warnings = Array.from({ length: 300 }, (_, index) => ({ summary: `Deprecated ${index}` }));
+  const [page = ""] = render(planned({ warnings }));
+  expect(page.match(/^- \*\*warning\*\* /gm)).toHaveLength(20);
+  expect(page).toContain("\n- and 280 more warnings\n");
+});
+
 test("Terraform's text is there for each change whole or not at all", () => {
   const big = change({ address: "aws_x.big", text: `BEGIN${"x".repeat(PAGE_BYTES)}END` });
   const small = change({ address: "aws_x.small", text: "SMALL" });
@@ -147,14 +156,16 @@ const attacked = (words: string) => {
       forcedBy: [words],
       movedFrom: words,
       deposed: words,
+      invokes: [words],
       text: `  # x\n      + a = <<-EOT\n            ${words.replaceAll("\n", "\n            ")}\n        EOT`,
     }),
   );
   return planned({
     changes,
     drift: [{ address: words, type: "aws_x", action: "update", attributes: [words], path: words }],
-    outputs: [{ name: words, action: "update" }],
+    outputs: [{ name: words, action: "update", digest: "" }],
     outputsText: `  + ${words}`,
+    warnings: [{ summary: words, detail: words, address: words }],
   });
 };
 

@@ -16,6 +16,8 @@ import { change, planned, writeJson } from "./tools";
 const folder = temporaryFolder();
 const SHA = "0123456789".repeat(4);
 
+const NAMES = { changes: [], drift: [], outputs: [], deferred: [], blocks: new Map<string, string>() };
+
 describe("A review", () => {
   test("has the gravest first, of those what holds data, then by address", () => {
     const names = [
@@ -36,7 +38,7 @@ describe("A review", () => {
     });
     const rendering = { resources: new Map([["aws_x.u", "TEXT"]]), outputs: "" };
     const paths = new Map([["aws_x.u", "api/stage"]]);
-    const review = reviewOf("dev", { changes, drift: [], outputs: [] }, rendering, paths);
+    const review = reviewOf("dev", { names: { ...NAMES, changes }, rendering, diagnostics: [], paths });
     expect(review.changes.map(({ action, address }) => `${action} ${address}`)).toEqual([
       "destroy aws_sqs_queue.z",
       "destroy aws_x.b",
@@ -57,8 +59,23 @@ describe("A review", () => {
       change({ address: "aws_x.new", movedFrom: "aws_x.old" }),
     ];
     const rendering = { resources: new Map<string, string>(), outputs: "" };
-    const review = reviewOf("dev", { changes, drift: [], outputs: [] }, rendering, paths);
+    const review = reviewOf("dev", { names: { ...NAMES, changes }, rendering, diagnostics: [], paths });
     expect(review.changes.map(({ path }) => path)).toEqual(["a", "old"]);
+  });
+
+  test("has what Terraform warns of and what it leaves to a later plan, and no errors", () => {
+    const diagnostics = [
+      { severity: "warning" as const, summary: "Deprecated", detail: "Use b.", address: "aws_x.y" },
+      { severity: "warning" as const, summary: "Check block assertion failed" },
+      { severity: "error" as const, summary: "Error" },
+    ];
+    const names = { ...NAMES, deferred: [{ address: "aws_x.z[*]", reason: "instance_count_unknown" }] };
+    const rendering = { resources: new Map<string, string>(), outputs: "" };
+    expect(reviewOf("dev", { names, rendering, diagnostics, paths: new Map() }).warnings).toEqual([
+      { summary: "Deprecated", detail: "Use b.", address: "aws_x.y" },
+      { summary: "Check block assertion failed" },
+      { summary: "Left to a later plan", detail: "instance_count_unknown", address: "aws_x.z[*]" },
+    ]);
   });
 
   test.each([
@@ -78,13 +95,14 @@ describe("A review", () => {
 describe("Two plans", () => {
   const reviewed = planned({
     changes: [change({ text: "a   \nb" })],
-    outputs: [{ name: "url", action: "update" }],
+    outputs: [{ name: "url", action: "update", digest: "1" }],
     outputsText: "x",
   });
 
-  test("are the same whatever was changed outside, where it is in the code and what space ends a line", () => {
+  test("are the same whatever was changed outside or warned of, where it is in the code and what space ends a line", () => {
     const drift = [{ address: "aws_x.y", type: "aws_x", action: "update" as const, attributes: ["tags"] }];
-    const now = { ...reviewed, drift, changes: [change({ text: "a\nb", path: "elsewhere" })] };
+    const warnings = [{ summary: "Deprecated" }];
+    const now = { ...reviewed, drift, warnings, changes: [change({ text: "a\nb", path: "elsewhere" })] };
     expect(digestOf(now)).toBe(digestOf(reviewed));
     expect(differences(reviewed, now)).toEqual([]);
   });
@@ -104,6 +122,24 @@ describe("Two plans", () => {
       reviewed,
       { ...reviewed, changes: [change({ text: "a\nc" })] },
       ["~ update aws_s3_object.cat is another than was reviewed"],
+    ],
+    [
+      "a value that the text does not have",
+      reviewed,
+      { ...reviewed, changes: [change({ text: "a\nb", digest: "2" })] },
+      ["~ update aws_s3_object.cat is another than was reviewed"],
+    ],
+    [
+      "an output that the text does not have",
+      reviewed,
+      { ...reviewed, outputs: [{ name: "url", action: "update", digest: "2" }] },
+      ["~ the outputs are others than were reviewed"],
+    ],
+    [
+      "a data source that is read",
+      reviewed,
+      { ...reviewed, changes: [...reviewed.changes, change({ action: "read", address: "data.aws_x.y" })] },
+      ["+ read data.aws_x.y was not reviewed"],
     ],
     [
       "an action",
@@ -154,19 +190,27 @@ describe("On a terminal", () => {
         reason: "delete_because_no_resource_config",
       }),
       change({ attributes: ["tags", "tags_all"], text: "  # aws_s3_object.cat" }),
-      change({ action: "replace", address: "aws_x.\u001b[2Jy", forcedBy: ["name"], createFirst: true }),
+      change({
+        action: "replace",
+        address: "aws_x.\u001b[2Jy",
+        forcedBy: ["name"],
+        createFirst: true,
+        imported: true,
+      }),
     ],
     drift: [{ address: "aws_x.z", type: "aws_x", action: "destroy", attributes: [] }],
-    outputs: [{ name: "url", action: "create" }],
+    outputs: [{ name: "url", action: "create", digest: "" }],
+    warnings: [{ summary: "Deprecated", detail: "Use b,\nnot a\u001b[2J.", address: "aws_x.y" }],
   });
   const LINES = [
-    "dev: 1 to destroy, 1 to replace, 1 to update, 1 output; 1 changed outside of Terraform",
+    "dev: 1 to destroy, 1 to replace, 1 to update, 1 output; 1 changed outside of Terraform; 1 warning",
     "   DATA IS LOST: aws_s3_bucket.b: every object in it goes with it. ",
     "    - destroy  aws_s3_bucket.b  (content/bucket)  it is no longer in the code",
     "    ~ update   aws_s3_object.cat  tags, tags_all",
-    "  -/+ replace  aws_x.\\u001b[2Jy  name cannot be changed in place; the new one is made first",
+    "  -/+ replace  aws_x.\\u001b[2Jy  name cannot be changed in place; the new one is made first; imported; what is imported is destroyed",
     "    + output   url",
     "    ! outside  aws_x.z  it is gone",
+    "    ! warning  Deprecated: Use b, not a\\u001b[2J. (aws_x.y)",
   ];
 
   test("a line says what becomes of what, and why; nothing in it moves the cursor", () => {
@@ -212,7 +256,8 @@ describe("A review that another job has left", () => {
     ["null", null],
     ["of a status that there is not", { ...good, status: "constructor" }],
     ["with an action that there is not", planned({ changes: [change({ action: "__proto__" as "update" })] })],
-    ["with a property too many", planned({ changes: [{ ...change(), digest: "x" } as never] })],
+    ["with a property too many", planned({ changes: [{ ...change(), value: "x" } as never] })],
+    ["without a digest", planned({ changes: [{ ...change(), digest: undefined } as never] })],
     ["with a property too few", { ...good, drift: undefined }],
     ["with an object in place of a text", planned({ changes: [change({ address: {} as string })] })],
     [
@@ -321,7 +366,8 @@ describe("plan/summary.ts", () => {
 
   test.each<[boolean, Review]>([
     [true, planned({ changes: [change()] })],
-    [true, planned({ outputs: [{ name: "url", action: "create" }] })],
+    [true, planned({ outputs: [{ name: "url", action: "create", digest: "" }] })],
+    [false, planned({ changes: [change({ action: "read", address: "data.aws_x.y" })] })],
     [false, planned()],
     [false, { status: "same", stage: "dev" }],
   ])("says whether there is anything to deploy (%s), and shows what", (due, review) => {

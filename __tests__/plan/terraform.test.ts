@@ -10,6 +10,7 @@ import {
   PutBucketTaggingCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { DataAwsS3Bucket } from "@cdktf/provider-aws/lib/data-aws-s3-bucket";
 import { KmsKey } from "@cdktf/provider-aws/lib/kms-key";
 import { S3Bucket } from "@cdktf/provider-aws/lib/s3-bucket";
 import { S3Object } from "@cdktf/provider-aws/lib/s3-object";
@@ -95,7 +96,7 @@ describeWith(["terraform", "moto_server", "provider"], "a plan of AWS's resource
   const folder = temporaryFolder();
   const output = join(folder, "out");
   const stackFolder = join(output, "stacks", stackName("dev"));
-  const SECRETS = ["hunter2-of-the-state", "hunter3-of-the-plan"] as const;
+  const SECRETS = ["hunter2-of-the-state", "hunter3-of-the-plan", "hunter4-write-only"] as const;
   let environment: NodeJS.ProcessEnv;
   let moto: Moto;
   let s3: S3Client;
@@ -111,6 +112,15 @@ describeWith(["terraform", "moto_server", "provider"], "a plan of AWS's resource
     return run("deploy.ts", args, environment);
   };
 
+  /** A parameter whose value is in no plan and no state: another version is what has it written. */
+  const writeOnly = (stack: TerraformStack, valueWoVersion: number) =>
+    new SsmParameter(stack, "written", {
+      name: "/written",
+      type: "SecureString",
+      valueWo: SECRETS[2],
+      valueWoVersion,
+    });
+
   /** What the stage is at first. */
   const before = (stack: TerraformStack) => {
     const content = new S3Bucket(stack, "content", { bucket: "content", tags: { a: "1" } });
@@ -118,6 +128,7 @@ describeWith(["terraform", "moto_server", "provider"], "a plan of AWS's resource
     new KmsKey(stack, "key", { description: "Payloads" });
     new SsmParameter(stack, "secret", { name: "/secret", type: "SecureString", value: SECRETS[0] });
     new SsmParameter(stack, "gone", { name: "/gone", type: "String", value: "1" });
+    writeOnly(stack, 1);
     const trigger = new DataResource(stack, "trigger", { triggersReplace: { version: "1" } });
     new S3Object(stack, "cat", {
       bucket: content.bucket,
@@ -139,7 +150,10 @@ describeWith(["terraform", "moto_server", "provider"], "a plan of AWS's resource
     new S3Bucket(stack, "found", { bucket: "found" }).importFrom("found");
     new SsmParameter(stack, "secret", { name: "/secret", type: "SecureString", value: SECRETS[1] });
     new SsmParameter(stack, "gone", { name: "/gone", type: "String", value: "1" });
-    new DataResource(stack, "trigger", { triggersReplace: { version: "2" } });
+    writeOnly(stack, 2);
+    const trigger = new DataResource(stack, "trigger", { triggersReplace: { version: "2" } });
+    new DataAwsS3Bucket(stack, "read", { bucket: "content", dependsOn: [trigger] });
+    stack.addOverride("ephemeral.aws_secretsmanager_random_password.unused", { password_length: 20 });
     new S3Object(stack, "cat", {
       bucket: place.bucket,
       key: "cat",
@@ -178,7 +192,7 @@ describeWith(["terraform", "moto_server", "provider"], "a plan of AWS's resource
     async () => {
       synthesize(before);
       const first = await plan();
-      expect(countsOf(first)).toMatchObject({ create: 7, destroy: 0, update: 0 });
+      expect(countsOf(first)).toMatchObject({ create: 8, destroy: 0, update: 0 });
       expect(lineOf(first, "aws_s3_object.cat")?.text).toContain("# aws_s3_bucket.fake will be destroyed");
       const { code, stdout, stderr } = await deploy(first);
       expect([code, stderr]).toEqual([0, ""]);
@@ -211,8 +225,10 @@ describeWith(["terraform", "moto_server", "provider"], "a plan of AWS's resource
         "replace terraform_data.trigger",
         "update aws_s3_bucket.place",
         "update aws_ssm_parameter.secret",
+        "update aws_ssm_parameter.written",
         "create aws_ssm_parameter.gone",
         "import aws_s3_bucket.found",
+        "read data.aws_s3_bucket.read",
       ]);
       expect(lineOf(review, "aws_kms_key")).toMatchObject({ reason: "delete_because_no_resource_config" });
       expect(lineOf(review, "aws_s3_bucket.renamed")).toMatchObject({
@@ -228,11 +244,12 @@ describeWith(["terraform", "moto_server", "provider"], "a plan of AWS's resource
         path: "place",
       });
       expect(lineOf(review, "aws_ssm_parameter.secret")?.attributes).toContain("value");
+      expect(lineOf(review, "aws_ssm_parameter.written")?.attributes).toContain("value_wo_version");
       expect(review.drift.map(({ action, address }) => `${action} ${address}`).toSorted()).toEqual([
         "destroy aws_ssm_parameter.gone",
         "update aws_s3_bucket.place",
       ]);
-      expect(review.outputs).toEqual([{ name: "password", action: "create" }]);
+      expect(review.outputs).toMatchObject([{ name: "password", action: "create" }]);
       // Each has its own text of Terraform's, values and all, but for what is sensitive.
       for (const { address, text: own } of review.changes) expect(own).toContain(`  # ${address} `);
       expect(lineOf(review, "aws_ssm_parameter.secret")?.text).toContain("(sensitive value)");

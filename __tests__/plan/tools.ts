@@ -51,6 +51,7 @@ export const change = (given: Partial<Change> = {}): Change => ({
   action: "update",
   forcedBy: [],
   attributes: [],
+  digest: "",
   text: "",
   ...given,
 });
@@ -62,6 +63,7 @@ export const planned = (given: Partial<PlannedReview> = {}): PlannedReview => ({
   drift: [],
   outputs: [],
   outputsText: "",
+  warnings: [],
   ...given,
 });
 
