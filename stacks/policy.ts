@@ -30,6 +30,9 @@ export function policyJson(statements: readonly (Statement | TrustStatement)[]):
   return Token.isUnresolved(json) ? Fn.jsonencode(document) : json;
 }
 
+/** The event of a new object on EventBridge's default bus: https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html */
+export const OBJECT_CREATED = { source: "aws.s3", detailType: "Object Created" };
+
 /** What a consumer may do with a queue. */
 export const consumeStatement = (queueArn: string): Statement => ({
   Sid: "ConsumeQueue",

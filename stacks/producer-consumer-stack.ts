@@ -9,7 +9,6 @@ import { Alarms } from "./constructs/alarms";
 import { bundle } from "./constructs/bundle";
 import { BundledFunction } from "./constructs/bundled-function";
 import { Dashboard } from "./constructs/dashboard";
-import type { KeyUser } from "./constructs/encryption-key";
 import { Queue, announcer } from "./constructs/queue";
 import { Trail } from "./constructs/trail";
 import { type Statement, consumeStatement, policyJson, sendStatement } from "./policy";
@@ -65,9 +64,9 @@ export class ProducerConsumerStack extends UploadFormStack {
     return [...super.loggedBuckets, this.bucketName("trail")];
   }
 
-  /** Who sends to the queue, which is encrypted with the key, uses it. */
-  protected override get keyUsers(): readonly KeyUser[] {
-    return [...super.keyUsers, announcer(this.place, this.bucketName("content"), this.eventRuleName)];
+  /** The service that sends to the queue, which is encrypted with the key, uses it. */
+  protected override get keyServices(): readonly string[] {
+    return [...super.keyServices, announcer(this.eventRuleName)];
   }
 
   private get eventRuleName(): string | undefined {
@@ -158,6 +157,7 @@ export class ProducerConsumerStack extends UploadFormStack {
         Action: [
           "sqs:ReceiveMessage",
           "sqs:DeleteMessage",
+          "sqs:ChangeMessageVisibility",
           "sqs:GetQueueAttributes",
           "sqs:StartMessageMoveTask",
           "sqs:CancelMessageMoveTask",

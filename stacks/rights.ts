@@ -19,7 +19,7 @@ import {
   trailArn,
   webAclArn,
 } from "./arns";
-import type { Statement } from "./policy";
+import { OBJECT_CREATED, type Statement } from "./policy";
 import type { StageConfig } from "./stage";
 
 /*
@@ -141,7 +141,11 @@ const SERVICES: Readonly<Record<string, Service>> = {
       [
         `/aws/lambda/${namePrefix(stage)}*`,
         `/aws/apigateway/${namePrefix(stage)}*`,
+        `${WAF_LOGS}${namePrefix(stage)}*`,
         executionLogs(stage),
+        // Tags are authorised by a log group's own ARN, all else by one with ":*" after it, which a pattern that ends in "*" has too.
+        // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+        `${executionLogs(stage)}:*`,
       ].map((name) => logGroupArn(place, name)),
     read: ["ListTagsForResource"],
     write: ["CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "TagResource", "UntagResource"],
@@ -182,7 +186,6 @@ const SERVICES: Readonly<Record<string, Service>> = {
       "DeleteRule",
       "DisableRule",
       "EnableRule",
-      "PutRule",
       "PutTargets",
       "RemoveTargets",
       "TagResource",
@@ -191,34 +194,22 @@ const SERVICES: Readonly<Record<string, Service>> = {
   },
   sns: {
     resources: (place, stage) => [topicArn(place, `${namePrefix(stage)}*`)],
-    read: [
-      "GetSubscriptionAttributes",
-      "GetTopicAttributes",
-      "ListSubscriptionsByTopic",
-      "ListTagsForResource",
-    ],
-    write: [
-      "CreateTopic",
-      "DeleteTopic",
-      "SetSubscriptionAttributes",
-      "SetTopicAttributes",
-      "Subscribe",
-      "TagResource",
-      "Unsubscribe",
-      "UntagResource",
-    ],
+    read: ["GetTopicAttributes", "ListSubscriptionsByTopic", "ListTagsForResource"],
+    write: ["CreateTopic", "DeleteTopic", "SetTopicAttributes", "Subscribe", "TagResource", "UntagResource"],
   },
   wafv2: {
     resources: (place, stage) => [
       webAclArn(place, `${namePrefix(stage)}*/*`),
       apiGatewayArn(place, `/restapis/*/stages/${stage}`),
     ],
-    read: ["GetWebACL", "GetWebACLForResource", "ListTagsForResource"],
+    read: ["GetLoggingConfiguration", "GetWebACL", "GetWebACLForResource", "ListTagsForResource"],
     write: [
       "AssociateWebACL",
       "CreateWebACL",
+      "DeleteLoggingConfiguration",
       "DeleteWebACL",
       "DisassociateWebACL",
+      "PutLoggingConfiguration",
       "TagResource",
       "UntagResource",
       "UpdateWebACL",
@@ -226,7 +217,10 @@ const SERVICES: Readonly<Record<string, Service>> = {
   },
 };
 
-/** API Gateway's own name for what it logs of its errors, with the API's id, which nobody knows before. */
+/** The prefix of a log group that takes AWS WAF's logs: https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html */
+export const WAF_LOGS = "aws-waf-logs-";
+
+/** API Gateway's own name for the log of its errors, with the API's id, which is not known before. */
 const executionLogs = (stage: string) => `API-Gateway-Execution-Logs_*/${stage}`;
 
 /** A service where resources have no name, but an id that AWS makes up: whose one is, is told by its tags. */
@@ -262,7 +256,7 @@ const TAGGED: Readonly<Record<string, TaggedService>> = {
     create: ["POST"],
     collections: (place) =>
       ["/restapis", "/apikeys", "/usageplans"].map((path) => apiGatewayArn(place, path)),
-    tag: ["POST", "PUT"],
+    tag: ["PUT"],
     tags: (place) => [apiGatewayArn(place, "/tags/*")],
     // Not of plans and keys: what is read there are secrets.
     anybodys: { resources: (place) => [apiGatewayArn(place, "/restapis/*")], read: ["GET"], write: [] },
@@ -289,43 +283,103 @@ const TAGGED: Readonly<Record<string, TaggedService>> = {
 const actions = (service: string, names: readonly string[]) => names.map((name) => `${service}:${name}`);
 const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
-/** What is listed as a whole: these actions know no resource, or one that names nothing. */
-const listRights = (place: Place): Statement[] => [
-  {
-    Sid: "List",
-    Effect: "Allow",
-    Action: ["cloudtrail:DescribeTrails", "kms:ListAliases", "lambda:ListEventSourceMappings"],
-    Resource: "*",
-  },
-  {
-    Sid: "ListLogGroups",
-    Effect: "Allow",
-    Action: "logs:DescribeLogGroups",
-    Resource: logGroupArn(place, "*"),
-  },
-];
+/**
+ * Actions that AWS authorises on no resource, so that a statement with one grants nothing: they are the account's, whatever the
+ * stage.
+ */
+const UNSCOPED = {
+  read: [
+    "cloudtrail:DescribeTrails",
+    "kms:ListAliases",
+    "lambda:ListEventSourceMappings",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "sns:GetSubscriptionAttributes",
+  ],
+  // The deliveries are of AWS WAF's logs; a resource policy of the bootstrap app lets them in.
+  write: [
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "sns:SetSubscriptionAttributes",
+    "sns:Unsubscribe",
+  ],
+};
 
-/** The functions' sources: a mapping has no name, but a function. */
-const eventSourceRights = (place: Place, stages: readonly string[], names: readonly string[]): Statement => ({
+const unscopedRights = (names: readonly string[]): Statement => ({
+  Sid: "Unscoped",
+  Effect: "Allow",
+  Action: names,
+  Resource: "*",
+});
+
+/** Tags of a mapping grant nothing, so that another stage's are not worth a condition. */
+const EVENT_SOURCES = {
+  read: ["GetEventSourceMapping", "ListTags"],
+  write: ["TagResource", "UntagResource"],
+};
+
+/**
+ * Event source mappings by their ARN, which has an id that AWS makes up. One that is gone names no function, so there is no
+ * condition on one.
+ */
+const eventSourceRights = (place: Place, names: readonly string[]): Statement => ({
   Sid: "EventSources",
   Effect: "Allow",
   Action: actions("lambda", names),
   Resource: eventSourceMappingArn(place, "*"),
+});
+
+/**
+ * Makes and changes event source mappings of a stage's functions. AWS authorises their creation on no resource.
+ *
+ * https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+ */
+function mapEventSources(place: Place, stage: string): Statement[] {
+  const Condition = { ArnLike: { "lambda:FunctionArn": functionArn(place, `${namePrefix(stage)}*`) } };
+  return [
+    {
+      Sid: "CreateEventSources",
+      Effect: "Allow",
+      Action: "lambda:CreateEventSourceMapping",
+      Resource: "*",
+      Condition,
+    },
+    {
+      Sid: "ChangeEventSources",
+      Effect: "Allow",
+      Action: actions("lambda", ["DeleteEventSourceMapping", "UpdateEventSourceMapping"]),
+      Resource: eventSourceMappingArn(place, "*"),
+      Condition,
+    },
+  ];
+}
+
+/** Rules match S3's events for new objects and no others: a rule on the default bus could watch the whole account. */
+const ruleRights = (place: Place, stage: string): Statement => ({
+  Sid: "Rules",
+  Effect: "Allow",
+  Action: "events:PutRule",
+  Resource: ruleArn(place, `${namePrefix(stage)}*`),
+  // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
   Condition: {
-    ArnLike: { "lambda:FunctionArn": stages.map((stage) => functionArn(place, `${namePrefix(stage)}*`)) },
+    StringEquals: {
+      "events:source": OBJECT_CREATED.source,
+      "events:detail-type": OBJECT_CREATED.detailType,
+    },
   },
 });
 
 /**
  * What a plan of these stages reads: how everything is set, and nothing that is in it. The names of payloads it can list, since
- * AWS knows no other right to ask whether a bucket is there.
+ * AWS knows no other right to ask whether a bucket is there. By name, it reads what belongs to any stage: listed one by one, a role
+ * has room for five.
  */
 export function planRights(place: Place, stages: readonly string[]): Statement[] {
   const named = Object.entries(SERVICES).map(([service, { resources, read }]): Statement => ({
     Sid: `Read${capital(service)}`,
     Effect: "Allow",
     Action: actions(service, read),
-    Resource: stages.flatMap((stage) => resources(place, stage)),
+    Resource: resources(place, "*"),
   }));
   const tagged = Object.entries(TAGGED).flatMap(([service, { resources, read, anybodys }]): Statement[] => [
     ...(read.length === 0
@@ -346,14 +400,31 @@ export function planRights(place: Place, stages: readonly string[]): Statement[]
       Resource: anybodys.resources(place),
     },
   ]);
-  const mappings = eventSourceRights(place, stages, ["GetEventSourceMapping"]);
-  return [...named, ...tagged, mappings, ...listRights(place), ...noPayload(stages)];
+  return [
+    ...named,
+    ...tagged,
+    eventSourceRights(place, EVENT_SOURCES.read),
+    unscopedRights(UNSCOPED.read),
+    ...noPayload(stages),
+  ];
 }
 
 /** Whose a resource is, by the tags that a stage gives all that it has. */
 const ofStages = (stages: readonly string[]) => ({
   "aws:ResourceTag/project": "tweedle",
   "aws:ResourceTag/stage": [...stages],
+});
+
+/** The tags that a request gives to what is new, as the stage's own. */
+const requested = (stage: string) => ({
+  "aws:RequestTag/project": "tweedle",
+  "aws:RequestTag/stage": stage,
+});
+
+/** Tags for what has none of a stage's: what another stage has is not to be had by tagging it. */
+const untagged = (stage: string) => ({
+  StringEquals: requested(stage),
+  Null: { "aws:ResourceTag/stage": "true" },
 });
 
 /** Whatever else a role may do: it sees no payload, no message, no trail, and no log. */
@@ -390,7 +461,6 @@ export function deployRights(
     Action: actions(service, [...read, ...write]),
     Resource: resources(place, stage),
   }));
-  const requested = { "aws:RequestTag/project": "tweedle", "aws:RequestTag/stage": stage };
   const tagged = Object.entries(TAGGED).flatMap(([service, one]): Statement[] => [
     {
       Sid: capital(service),
@@ -410,15 +480,14 @@ export function deployRights(
       Effect: "Allow",
       Action: actions(service, one.create),
       Resource: one.collections(place),
-      Condition: { StringEquals: requested },
+      Condition: { StringEquals: requested(stage) },
     },
     {
-      // What is being made has no tags yet. What has another stage's is not to be had by tagging it.
       Sid: `Tag${capital(service)}`,
       Effect: "Allow",
       Action: actions(service, one.tag),
       Resource: one.tags(place),
-      Condition: { StringEquals: requested, Null: { "aws:ResourceTag/stage": "true" } },
+      Condition: untagged(stage),
     },
   ]);
   return [
@@ -430,19 +499,12 @@ export function deployRights(
       Action: ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
       Resource: aliasArn(place, `${namePrefix(stage)}*`),
     },
-    eventSourceRights(
-      place,
-      [stage],
-      [
-        "CreateEventSourceMapping",
-        "DeleteEventSourceMapping",
-        "GetEventSourceMapping",
-        "UpdateEventSourceMapping",
-      ],
-    ),
+    ruleRights(place, stage),
+    eventSourceRights(place, [...EVENT_SOURCES.read, ...EVENT_SOURCES.write]),
+    ...mapEventSources(place, stage),
     ...boundedRights(place, stage),
     ...(forceDestroy ? [emptyBuckets(stage)] : []),
-    ...listRights(place),
+    unscopedRights([...UNSCOPED.read, ...UNSCOPED.write]),
   ];
 }
 
@@ -533,15 +595,15 @@ export const boundaryRights = (place: Place, stage: string): Statement[] => [
  * The state in the bucket, where a plan reads and a deploy writes under a lock. Whether there is a state yet is told only to
  * whoever may list the bucket: https://developer.hashicorp.com/terraform/language/backend/s3#permissions-required
  */
-export function stateRights(bucketName: string, keys: readonly string[], write: boolean): Statement[] {
-  const objects = (suffix: string) => keys.map((key) => `${bucketArn(bucketName)}/${key}${suffix}`);
+export function stateRights(bucketName: string, key: string, write: boolean): Statement[] {
+  const state = `${bucketArn(bucketName)}/${key}`;
   return [
     { Sid: "ListStates", Effect: "Allow", Action: "s3:ListBucket", Resource: bucketArn(bucketName) },
     {
       Sid: write ? "States" : "ReadStates",
       Effect: "Allow",
       Action: write ? ["s3:GetObject", "s3:PutObject"] : "s3:GetObject",
-      Resource: objects(""),
+      Resource: state,
     },
     ...(write
       ? [
@@ -549,7 +611,7 @@ export function stateRights(bucketName: string, keys: readonly string[], write: 
             Sid: "Locks",
             Effect: "Allow",
             Action: ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
-            Resource: objects(".tflock"),
+            Resource: `${state}.tflock`,
           } as const,
         ]
       : []),

@@ -78,18 +78,14 @@ export class StateStack extends PlacedStack {
     const { stages } = this.config;
     const names = stages.map(({ stage }) => stage);
     const provider = new GitHubProvider(this, "github", { place: this.#place, github });
-    const states = (of: readonly string[], write: boolean) =>
-      stateRights(
-        this.bucket.bucketName,
-        of.map((stage) => stateKey(stackName(stage))),
-        write,
-      );
+    const states = (stage: string, write: boolean) =>
+      stateRights(this.bucket.bucketName, stateKey(stackName(stage)), write);
     const plan = new PipelineRole(this, "plan", {
       roleName: PIPELINE_ROLES.plan,
       description: "Workflows plan with it: it reads how the stages are set, and their states.",
       trust: provider.trustStatement(["pull_request", `ref:refs/heads/${github.branch ?? "main"}`]),
       after: provider.ready,
-      policies: { state: states(names, false), read: planRights(this.#place, names) },
+      policies: { state: states("*", false), read: planRights(this.#place, names) },
     });
     const deploy = stages.map((stage) => [
       stage.stage,
@@ -98,7 +94,7 @@ export class StateStack extends PlacedStack {
         description: `Workflows deploy ${stage.stage} with it, in the environment of that name.`,
         trust: provider.trustStatement([`environment:${stage.stage}`]),
         after: provider.ready,
-        policies: { state: states([stage.stage], true), deploy: deployRights(this.#place, stage) },
+        policies: { state: states(stage.stage, true), deploy: deployRights(this.#place, stage) },
       }).role.arn,
     ]);
     return {

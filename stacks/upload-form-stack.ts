@@ -11,7 +11,7 @@ import { type Place, bucketArn } from "./arns";
 import { AccessLogBucket } from "./constructs/access-log-bucket";
 import { ApiKeys } from "./constructs/api-keys";
 import { BundledFunction } from "./constructs/bundled-function";
-import { EncryptionKey, type KeyUser } from "./constructs/encryption-key";
+import { EncryptionKey } from "./constructs/encryption-key";
 import { PrivateBucket } from "./constructs/private-bucket";
 import { UrlApi } from "./constructs/url-api";
 import { WebAcl } from "./constructs/web-acl";
@@ -65,7 +65,7 @@ export class UploadFormStack extends PlacedStack {
           keyName: this.name("key"),
           description: "Payloads, and the messages that announce or carry them.",
           place: this.place,
-          users: this.keyUsers,
+          services: this.keyServices,
           preventDestroy: !forceDestroy,
         })
       : undefined;
@@ -124,7 +124,7 @@ export class UploadFormStack extends PlacedStack {
    * The AWS services that use the stage's key by themselves: here none. It is asked while this constructor runs, as
    * {@link loggedBuckets} is.
    */
-  protected get keyUsers(): readonly KeyUser[] {
+  protected get keyServices(): readonly string[] {
     return [];
   }
 

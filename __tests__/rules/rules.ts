@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { LIMITS } from "../../functions/sign-url/limits";
 import { ACTIONS, ROLES } from "../../functions/sign-url/actions";
+import { actionReference } from "../permissions/reference";
+import { faultsOfPolicy } from "../permissions/statements";
 import { type Resource, statements, text } from "../stacks/tools";
 import { type Attributes, type Deployment, type Example, gone, refer, set } from "./deployment";
 import {
@@ -64,6 +66,8 @@ const mistake = (
   finds: readonly string[] = [at],
 ): Example => ({ what, at, become, finds });
 
+const inBootstrap = (example: Example): Example => ({ ...example, of: "bootstrap" });
+
 /** An example: a resource that should not be there. */
 const addition = (
   what: string,
@@ -96,8 +100,10 @@ const buckets = all("aws_s3_bucket");
 const functions = all("aws_lambda_function");
 const apis = all("aws_api_gateway_rest_api");
 
+const objectsOf = (bucket: Resource) => `${bucketArnOf(bucket)}/*`;
+
 /** A bucket and its objects. */
-const whole = (bucket: Resource) => [bucketArnOf(bucket), `${bucketArnOf(bucket)}/*`];
+const whole = (bucket: Resource) => [bucketArnOf(bucket), objectsOf(bucket)];
 
 /** A rule that a bucket's policy denies everybody something. */
 const bucketDenies = (
@@ -108,7 +114,10 @@ const bucketDenies = (
 ): Rule => ({
   ...rule,
   of: buckets,
-  holds: (bucket, { stack }) => denies(bucketPolicy(stack, bucket), action, whole(bucket), condition),
+  holds: (bucket, { stack }) => {
+    const resources = action === "s3:*" ? whole(bucket) : [objectsOf(bucket)];
+    return denies(bucketPolicy(stack, bucket), action, resources, condition);
+  },
   examples: [
     {
       what: "a policy without it",
@@ -1522,6 +1531,60 @@ const TERRAFORM: readonly Rule[] = [
       })),
     ],
   },
+  {
+    id: "policy-effective",
+    says: "Every statement is about actions that AWS has, resources that they take, and condition keys that their requests have",
+    from: [
+      "https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html",
+    ],
+    of: ({ stack }) => stack.resources.filter((resource) => documentsOf(resource).length > 0),
+    holds: (resource, { stack, accountId }) =>
+      documentsOf(resource).every((document) => faultsOfPolicy(document, stack, accountId).length === 0),
+    examples: [
+      mistake(
+        "an action that AWS does not have",
+        "sender/send-messages",
+        statementBecomes("SendMessages", { Action: "sqs:SendMessages" }),
+      ),
+      mistake(
+        "an object's action on a bucket",
+        "consumer-signer/sign-urls",
+        statementBecomes("ConsumerUrls", {
+          Resource: "arn:aws:s3:::tweedle-test-content-123456789012-eu-central-1",
+        }),
+      ),
+      mistake(
+        "another service's condition key",
+        "sender/send-messages",
+        statementBecomes("SendMessages", { Condition: { StringEquals: { "s3:authType": "REST-HEADER" } } }),
+      ),
+      mistake(
+        "a queue's resource beside its own",
+        "sender/send-messages",
+        statementBecomes("SendMessages", {
+          Resource: ["arn:aws:sqs:eu-central-1:123456789012:x", "arn:aws:sns:eu-central-1:123456789012:x"],
+        }),
+      ),
+      inBootstrap(
+        mistake(
+          "an action that takes no resource, on one",
+          "deploy-dev/deploy",
+          statementBecomes("CreateEventSources", {
+            Resource: "arn:aws:lambda:eu-central-1:123456789012:event-source-mapping:*",
+          }),
+        ),
+      ),
+      inBootstrap(
+        mistake(
+          "a log group without what AWS authorises it by",
+          "deploy-prod/deploy",
+          statementBecomes("Logs", {
+            Resource: "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/x",
+          }),
+        ),
+      ),
+    ],
+  },
 ];
 
 /** The role of a pipeline: whoever assumes it comes with another's word for who he is. */
@@ -1545,22 +1608,12 @@ const stateBuckets: Rule["of"] = ({ stack }) => {
 const GITHUB_OIDC = "https://docs.github.com/en/actions/reference/security/oidc";
 const HOST = "token.actions.githubusercontent.com";
 
-/** What AWS lists as a whole, or makes before there is a name. */
-const NAMELESS = [
-  "cloudtrail:DescribeTrails",
-  "kms:CreateKey",
-  "kms:ListAliases",
-  "lambda:ListEventSourceMappings",
-];
-
 /** What gives a role rights, or takes them. */
 const GRANTS = /^iam:(CreateRole|(Put|Delete|Attach|Detach)RolePolicy|PutRolePermissionsBoundary)$/;
 
 /** What nobody needs to deploy, and what would undo all of this. */
 const KEYS_OF_THE_HOUSE =
   /^(iam:(DeleteRolePermissionsBoundary|.*(OpenIDConnect|Policy(Version)?$|User|AccessKey|Group))|sts:|organizations:)/;
-
-const inBootstrap = (example: Example): Example => ({ ...example, of: "bootstrap" });
 
 const PIPELINES: readonly Rule[] = [
   {
@@ -1689,7 +1742,7 @@ const PIPELINES: readonly Rule[] = [
   {
     id: "pipeline-no-wildcards",
     app: "bootstrap",
-    says: "A pipeline's role has no wildcard of actions, nothing by negation, and all resources only where AWS knows no name",
+    says: "A pipeline's role has no wildcard of actions, nothing by negation, and all resources only for actions that take none",
     from: ["Security Hub IAM.1, IAM.21", "cdk-nag AwsSolutions-IAM5", "checkov CKV_AWS_355"],
     of: pipelineRoles,
     holds: (role, deployment) =>
@@ -1701,7 +1754,7 @@ const PIPELINES: readonly Rule[] = [
             !("NotResource" in statement) &&
             list(statement.Action).every((action) => /^[a-z0-9-]+:\w+$/.test(action)) &&
             (!list(statement.Resource).includes("*") ||
-              list(statement.Action).every((action) => NAMELESS.includes(action))),
+              list(statement.Action).every((action) => actionReference(action).resourceTypes.length === 0)),
         ),
     examples: [
       inBootstrap(
@@ -1736,9 +1789,9 @@ const PIPELINES: readonly Rule[] = [
           (statement) =>
             states !== undefined &&
             list(statement.Resource).every((arn) =>
-              new RegExp(`^${bucketArnOf(states)}/producer-consumer-[a-z0-9]+\\.tfstate(\\.tflock)?$`).test(
-                arn,
-              ),
+              new RegExp(
+                `^${bucketArnOf(states)}/producer-consumer-([a-z0-9]+|[*])\\.tfstate(\\.tflock)?$`,
+              ).test(arn),
             ),
         );
     },

@@ -185,11 +185,29 @@ describe("A configuration that is not fit is refused with one sentence:", () => 
   });
 
   it("more stages than a role's policies have room for", () => {
-    const many = "abcdefghijkl".split("").map((letter) => ({
-      ...BOOTSTRAP.stages[0]!,
-      stage: `${letter}${letter}`,
-    }));
-    const synth = () => synthesize("many", { stages: many, github: GITHUB });
-    expect(synth).toThrow(/^tweedle-plan: its policies have \d+ characters, and IAM takes 10240/);
+    const synth = () => synthesize("many", { stages: stagesOf(150), github: GITHUB });
+    expect(synth).toThrow(
+      /^tweedle-plan: its policies have \d+ characters, and IAM takes 10240: name fewer stages, or grant less\.$/,
+    );
   });
+});
+
+/** So many stages, with the longest names that they may have. */
+const stagesOf = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({
+    ...BOOTSTRAP.stages[0]!,
+    stage: `stage${String(index).padStart(7, "0")}`,
+    forceDestroy: true,
+  }));
+
+it("There is room for 80 stages in a region with a long name", () => {
+  const place = { accountId, region: "ap-southeast-1" };
+  const stages = stagesOf(80).map((stage) => ({ ...stage, ...place }));
+  const stack = synthesize("room", { ...place, stages, github: GITHUB });
+  const boundaries = stack.ofType("aws_iam_policy");
+  expect(boundaries).toHaveLength(80);
+  // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+  for (const policy of boundaries) expect(text(policy, "policy").length).toBeLessThan(6144);
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
+  expect(text(stack.at("state/policy"), "policy").length).toBeLessThan(20 * 1024);
 });

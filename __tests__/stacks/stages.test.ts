@@ -344,22 +344,28 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
     });
 
     it.each([
-      ["plain HTTP", "s3:*", { Bool: { "aws:SecureTransport": "false" } }],
-      ["TLS before 1.2", "s3:*", { NumericLessThan: { "s3:TlsVersion": "1.2" } }],
-      ["Signature Version 2", "s3:*", { StringEquals: { "s3:signatureversion": "AWS" } }],
-      [
-        "customers' own keys",
-        "s3:PutObject",
-        { Null: { "s3:x-amz-server-side-encryption-customer-algorithm": "false" } },
-      ],
-    ])("refuses %s, whoever asks", (_, Action, Condition) => {
+      ["plain HTTP", { Bool: { "aws:SecureTransport": "false" } }],
+      ["TLS before 1.2", { NumericLessThan: { "s3:TlsVersion": "1.2" } }],
+      ["Signature Version 2", { StringEquals: { "s3:signatureversion": "AWS" } }],
+    ])("refuses %s, whoever asks", (_, Condition) => {
       expect(policyOf(bucket)).toContainEqual({
         Sid: expect.any(String),
         Effect: "Deny",
         Principal: { AWS: "*" },
-        Action,
+        Action: "s3:*",
         Resource: [arn, `${arn}/*`],
         Condition,
+      });
+    });
+
+    it("refuses objects under customers' own keys, whoever asks", () => {
+      expect(policyOf(bucket)).toContainEqual({
+        Sid: expect.any(String),
+        Effect: "Deny",
+        Principal: { AWS: "*" },
+        Action: "s3:PutObject",
+        Resource: `${arn}/*`,
+        Condition: { Null: { "s3:x-amz-server-side-encryption-customer-algorithm": "false" } },
       });
     });
 
@@ -636,6 +642,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
           Action: [
             "sqs:ReceiveMessage",
             "sqs:DeleteMessage",
+            "sqs:ChangeMessageVisibility",
             "sqs:GetQueueAttributes",
             "sqs:StartMessageMoveTask",
             "sqs:CancelMessageMoveTask",

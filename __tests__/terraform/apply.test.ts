@@ -105,10 +105,7 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
   /** What is asked for beyond that is what a role lacks. */
   const beyond = (asked: ReadonlySet<string>, rights: readonly Statement[]) =>
     [...asked].filter((action) => !allowed(rights).has(action));
-  const deploying = () => [
-    ...deployRights(dev, dev),
-    ...stateRights(stateBucket, [`${STACK}.tfstate`], true),
-  ];
+  const deploying = () => [...deployRights(dev, dev), ...stateRights(stateBucket, `${STACK}.tfstate`, true)];
 
   /** Runs cdktf on a stack as it was synthesized. */
   const cdktf = (command: "deploy" | "destroy", stack: string, ...more: string[]) => {
@@ -285,7 +282,7 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
       const before = proxy.passed.length;
       const plan = await run(tools.terraform, ["plan", ...options], { cwd: stackFolder, environment });
       expect(plan).toContain("No changes.");
-      const rights = [...planRights(dev, ["dev"]), ...stateRights(stateBucket, [`${STACK}.tfstate`], false)];
+      const rights = [...planRights(dev, ["dev"]), ...stateRights(stateBucket, `${STACK}.tfstate`, false)];
       expect(beyond(askedSince(before), rights)).toEqual([]);
       expect(askedSince(before).size).toBeGreaterThan(30);
     },

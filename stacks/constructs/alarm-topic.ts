@@ -23,14 +23,13 @@ export class AlarmTopic extends Construct {
     super(scope, id);
     const { topicName, place, alarmNamePrefix, email } = props;
     const arn = topicArn(place, topicName);
-    // With a key of its own, since CloudWatch may not use AWS's. It asks KMS by itself, and AWS does not say that it says for
-    // which alarm: a condition that does not hold would lose alarms without a trace. Whose they are is the topic's to ask.
+    // With a key of its own, since CloudWatch may not use AWS's:
     // https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
     this.key = new EncryptionKey(this, "key", {
       keyName: topicName,
       description: "What alarms say.",
       place,
-      users: [{ Principal: { Service: "cloudwatch.amazonaws.com" } }],
+      services: ["cloudwatch.amazonaws.com"],
     });
     // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     this.topic = new SnsTopic(this, "topic", {

@@ -9,23 +9,23 @@ export interface EncryptionKeyProps {
   readonly keyName: string;
   readonly description: string;
   readonly place: Place;
-  /** The AWS services that use it themselves, and for what. */
-  readonly users: readonly KeyUser[];
+  /** The AWS services that use it themselves: s3.amazonaws.com. */
+  readonly services: readonly string[];
   /** Whether Terraform refuses every plan that would destroy it, and with it what it encrypts. @default false */
   readonly preventDestroy?: boolean;
 }
-
-/** A service, in a policy's words, and whose business it must be. */
-export type KeyUser = Required<Pick<Statement, "Principal">> & Pick<Statement, "Condition">;
 
 /** What is needed to encrypt, and to decrypt what others encrypted. */
 const ENCRYPT = ["kms:GenerateDataKey", "kms:Decrypt"];
 
 /**
- * A key of the account's own, which AWS renews every year. People and roles may use it as far as IAM lets them, AWS's
- * services only for what is theirs to do here.
+ * A key of the account's own, which AWS renews every year. People and roles may use it as far as IAM lets them.
+ *
+ * A service may use it without a condition on its source. CloudWatch and EventBridge do not tell KMS the alarm or the rule that they
+ * act for, so that a condition would lose messages without a trace: the policy of the topic or queue names the source.
  *
  * https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+ * https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
  */
 export class EncryptionKey extends Construct {
   readonly key: KmsKey;
@@ -36,7 +36,7 @@ export class EncryptionKey extends Construct {
     private readonly props: EncryptionKeyProps,
   ) {
     super(scope, id);
-    const { keyName, description, place, users, preventDestroy = false } = props;
+    const { keyName, description, place, services, preventDestroy = false } = props;
     this.key = new KmsKey(this, "key", {
       description,
       enableKeyRotation: true,
@@ -52,10 +52,10 @@ export class EncryptionKey extends Construct {
           Action: "kms:*",
           Resource: "*",
         },
-        ...users.map((user, index): Statement => ({
+        ...services.map((Service, index): Statement => ({
           Sid: `ServiceUse${index + 1}`,
           Effect: "Allow",
-          ...user,
+          Principal: { Service },
           Action: ENCRYPT,
           Resource: "*",
         })),

@@ -36,7 +36,7 @@ export class PipelineRole extends Construct {
     const characters = policies.reduce((sum, { policy }) => sum + policy.length, 0);
     if (characters > MAX_POLICIES) {
       throw new ConfigurationError(
-        `${props.roleName}: its policies have ${characters} characters, and IAM takes ${MAX_POLICIES}: it is for too many stages.`,
+        `${props.roleName}: its policies have ${characters} characters, and IAM takes ${MAX_POLICIES}: name fewer stages, or grant less.`,
       );
     }
     for (const { name, policy } of policies) {

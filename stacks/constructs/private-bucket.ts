@@ -153,27 +153,28 @@ export class PrivateBucket extends Construct {
   }
 
   private commonStatements(): Statement[] {
-    const deny = (
-      Sid: string,
-      Action: string,
-      Condition: NonNullable<Statement["Condition"]>,
-    ): Statement => ({
+    const objects = `${this.arn}/*`;
+    const deny = (Sid: string, Condition: NonNullable<Statement["Condition"]>): Statement => ({
       Sid,
       Effect: "Deny",
       Principal: { AWS: "*" },
-      Action,
-      Resource: [this.arn, `${this.arn}/*`],
+      Action: "s3:*",
+      Resource: [this.arn, objects],
       Condition,
     });
     return [
-      deny("DenyPlainHttp", "s3:*", { Bool: { "aws:SecureTransport": "false" } }),
-      deny("DenyOldTls", "s3:*", { NumericLessThan: { "s3:TlsVersion": "1.2" } }),
+      deny("DenyPlainHttp", { Bool: { "aws:SecureTransport": "false" } }),
+      deny("DenyOldTls", { NumericLessThan: { "s3:TlsVersion": "1.2" } }),
       // "AWS" is what S3 calls Signature Version 2.
-      deny("DenySignatureVersion2", "s3:*", { StringEquals: { "s3:signatureversion": "AWS" } }),
-      // An object under a customer's own key is one that no consumer can read.
-      deny("DenyCustomerKeys", "s3:PutObject", {
-        Null: { "s3:x-amz-server-side-encryption-customer-algorithm": "false" },
-      }),
+      deny("DenySignatureVersion2", { StringEquals: { "s3:signatureversion": "AWS" } }),
+      {
+        // An object under a customer's own key is one that no consumer can read.
+        ...deny("DenyCustomerKeys", {
+          Null: { "s3:x-amz-server-side-encryption-customer-algorithm": "false" },
+        }),
+        Action: "s3:PutObject",
+        Resource: objects,
+      },
     ];
   }
 }

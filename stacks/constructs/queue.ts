@@ -6,7 +6,7 @@ import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { Construct } from "constructs";
 import { VISIBILITY_TIMEOUT_SECONDS } from "../../functions/sign-url/limits";
 import { type Place, bucketArn, queueArn, ruleArn } from "../arns";
-import { type Statement, consumeStatement, policyJson } from "../policy";
+import { OBJECT_CREATED, type Statement, consumeStatement, policyJson } from "../policy";
 import { ConfigurationError } from "../stage";
 import type { BundledFunction } from "./bundled-function";
 import type { EncryptionKey } from "./encryption-key";
@@ -134,8 +134,8 @@ export class Queue extends Construct {
       name,
       description: "Announces new payloads on the queue.",
       eventPattern: JSON.stringify({
-        source: ["aws.s3"],
-        "detail-type": ["Object Created"],
+        source: [OBJECT_CREATED.source],
+        "detail-type": [OBJECT_CREATED.detailType],
         detail: { bucket: { name: [source.bucketName] }, object: { key: [{ prefix }] } },
       }),
     });
@@ -192,25 +192,16 @@ export class Queue extends Construct {
   }
 }
 
+/** The service that announces a bucket's objects: S3, or EventBridge by a rule. */
+export const announcer = (eventRuleName: string | undefined): string =>
+  `${eventRuleName === undefined ? "s3" : "events"}.amazonaws.com`;
+
 /**
- * Who announces a bucket's objects, and on what condition: S3, or a rule of EventBridge. It is what a queue, and the key
- * that it is encrypted with, have to let in.
+ * Lets the service that announces a bucket's objects send to a queue, for this bucket or rule of this account.
  *
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
  * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions
  */
-export function announcer(place: Place, bucketName: string, eventRuleName: string | undefined) {
-  const sourceArn = eventRuleName === undefined ? bucketArn(bucketName) : ruleArn(place, eventRuleName);
-  return {
-    Principal: { Service: `${eventRuleName === undefined ? "s3" : "events"}.amazonaws.com` },
-    Condition: {
-      ArnEquals: { "aws:SourceArn": sourceArn },
-      StringEquals: { "aws:SourceAccount": place.accountId },
-    },
-  };
-}
-
-/** Lets who announces a bucket's objects send to a queue. */
 const sendingStatement = (
   Sid: string,
   { place, source, eventRuleName }: Pick<QueueProps, "place" | "source" | "eventRuleName">,
@@ -218,9 +209,16 @@ const sendingStatement = (
 ): Statement => ({
   Sid,
   Effect: "Allow",
-  ...announcer(place, source.bucketName, eventRuleName),
+  Principal: { Service: announcer(eventRuleName) },
   Action: "sqs:SendMessage",
   Resource,
+  Condition: {
+    ArnEquals: {
+      "aws:SourceArn":
+        eventRuleName === undefined ? bucketArn(source.bucketName) : ruleArn(place, eventRuleName),
+    },
+    StringEquals: { "aws:SourceAccount": place.accountId },
+  },
 });
 
 const denyPlainHttp = (Resource: string): Statement => ({
