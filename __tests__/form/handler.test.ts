@@ -59,8 +59,9 @@ describe("the upload form", () => {
     expect(page.html).not.toMatch(/ style=| on\w+="/);
   });
 
-  test("is sniffed, framed and told of by nobody", async () => {
+  test("is sniffed, framed and told of by nobody, and asked for by TLS from then on", async () => {
     expect((await get()).headers).toMatchObject({
+      "strict-transport-security": "max-age=63072000",
       "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
       "x-frame-options": "DENY",
@@ -103,8 +104,16 @@ describe("the upload form", () => {
     expect(new Set(tags).size).toBe(3);
   });
 
+  test("answers HEAD as GET, without the page", async () => {
+    const page200 = await get();
+    expect(await get({}, "HEAD")).toEqual({ ...page200, body: "" });
+    const condition = { "if-none-match": String(page200.headers?.["etag"]) };
+    expect(await get(condition, "HEAD")).toEqual(await get(condition));
+  });
+
   test.each([
     ["POST", "/", 405, "MethodNotAllowed"],
+    ["HEADER", "/", 405, "MethodNotAllowed"],
     ["GET", "/putObject", 404, "NoSuchRoute"],
     ["GET", "/{proxy+}", 404, "NoSuchRoute"],
   ])("refuses %s %s, which is not its own", async (method, path, status, code) => {

@@ -95,8 +95,8 @@ describe("the gateway", () => {
     ["POST", "/putobject", 404, "NoSuchRoute", null],
     ["POST", "/putObject/more", 404, "NoSuchRoute", null],
     ["GET", "/putObject", 405, "MethodNotAllowed", "POST"],
-    ["DELETE", "", 405, "MethodNotAllowed", "GET, POST"],
-    ["POST", "/openapi.json", 405, "MethodNotAllowed", "GET"],
+    ["DELETE", "", 405, "MethodNotAllowed", "GET, HEAD, POST"],
+    ["POST", "/openapi.json", 405, "MethodNotAllowed", "GET, HEAD"],
   ])("answers %s %s with %i in our JSON", async (method, path, status, code, allow) => {
     const response = await fetch(open.apiUrl + path, { method });
     const { error } = (await response.json()) as { error: object };
@@ -106,6 +106,25 @@ describe("the gateway", () => {
       message: expect.any(String),
       request_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
+  });
+
+  test.each(["", "/", "/openapi.json"])("answers HEAD %j as GET, without a body", async (path) => {
+    const [get, head] = await Promise.all(
+      ["GET", "HEAD"].map((method) => fetch(open.apiUrl + path, { method })),
+    );
+    const ofConnection = /^(connection|keep-alive|transfer-encoding|content-length|date|x-amzn-requestid)$/;
+    const headersOf = (response: Response | undefined) =>
+      [...(response?.headers ?? [])].filter(([name]) => !ofConnection.test(name));
+    expect([get?.status, head?.status, await head?.text()]).toEqual([200, 200, ""]);
+    expect(headersOf(head)).toEqual(headersOf(get));
+    expect(head?.headers.get("strict-transport-security")).toBe("max-age=63072000");
+  });
+
+  test("answers HEAD of a path without GET by itself, as the page asks whether the API is there", async () => {
+    const steps: string[] = [];
+    open.events.on("gateway", ({ kind }) => steps.push(kind));
+    expect((await fetch(`${open.apiUrl}/putObject`, { method: "HEAD" })).status).toBe(405);
+    expect(steps).toEqual(["passed-on"]);
   });
 
   test("refuses a body over 10 MB without keeping it, and goes on", async () => {

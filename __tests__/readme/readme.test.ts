@@ -110,7 +110,7 @@ test("the README says every error code that the signer and the gateway answer", 
     ...["functions/sign-url", "functions/send-message"].flatMap((folder) =>
       readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`),
     ),
-    "stacks/constructs/url-api.ts",
+    "stacks/constructs/gateway-definition.ts",
   ].map(read);
   const codes = sources.flatMap((source) =>
     [

@@ -964,7 +964,7 @@ const FUNCTIONS: readonly Rule[] = [
       ),
     holds: (fn, { stack }) =>
       actionsOf(rightsOf(stack, fn)).every((action) => action.startsWith("logs:")) &&
-      operationsOf(stack, fn).length === 1,
+      operationsOf(stack, fn).every(({ method, path }) => /^(get|head) \/$/.test(`${method} ${path}`)),
     examples: [
       mistake(
         "a form that may put",
@@ -1017,7 +1017,7 @@ const FUNCTIONS: readonly Rule[] = [
         (principal !== "apigateway.amazonaws.com" ||
           routes.some(
             (route) =>
-              /^(GET|POST)\/[\w.]*$/.test(String(source).slice(route.length)) &&
+              /^(GET|HEAD|POST)\/[\w.]*$/.test(String(source).slice(route.length)) &&
               String(source).startsWith(route),
           ))
       );
@@ -1223,7 +1223,7 @@ const API: readonly Rule[] = [
   },
   {
     id: "api-own-errors",
-    says: "API Gateway's own errors are our JSON, with the request's id, and nobody stores or sniffs them",
+    says: "API Gateway's own errors are our JSON, with the request's id, not stored, not sniffed, and keep to TLS",
     from: [`${API_GUIDE}/supported-gateway-response-types.html`],
     of: apis,
     holds: (api) => {
@@ -1232,8 +1232,9 @@ const API: readonly Rule[] = [
         ["DEFAULT_4XX", "DEFAULT_5XX"].every((type) => type in responses) &&
         Object.values(responses).every(
           ({ responseParameters: headers = {}, responseTemplates: templates = {} }) =>
-            headers["gatewayresponse.header.Cache-Control"] === "'no-store'" &&
-            headers["gatewayresponse.header.X-Content-Type-Options"] === "'nosniff'" &&
+            headers["gatewayresponse.header.cache-control"] === "'no-store'" &&
+            headers["gatewayresponse.header.x-content-type-options"] === "'nosniff'" &&
+            /^'max-age=(\d{8,})'$/.test(headers["gatewayresponse.header.strict-transport-security"] ?? "") &&
             /^\{"error": \{.*"request_id": "\$context\.requestId"\}\}$/.test(
               templates["application/json"] ?? "",
             ),

@@ -160,10 +160,11 @@ describe("the signer answers", () => {
     expect(prefersText(accept)).toBe(text);
   });
 
-  test("nothing that a cache may keep or a browser may guess at", async () => {
+  test("nothing that a cache may keep, a browser may guess at, or that may be asked for without TLS again", async () => {
     for (const answer of [await ask("/putObject", { object_key: "a" }), await ask("/putObject", "{")]) {
       expect(answer.headers).toMatchObject({
         "cache-control": "no-store",
+        "strict-transport-security": "max-age=63072000",
         "x-content-type-options": "nosniff",
       });
     }
@@ -205,6 +206,8 @@ describe("the signer answers", () => {
   test("its description on GET /openapi.json", async () => {
     const answer = await ask("/openapi.json", null, {}, "GET");
     expect([answer.statusCode, answer.body]).toEqual([200, '{"openapi":"3.0.1"}']);
+    const head = await ask("/openapi.json", null, {}, "HEAD");
+    expect(head).toEqual({ ...answer, body: "" });
   });
 });
 

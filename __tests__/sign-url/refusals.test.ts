@@ -13,11 +13,12 @@ describe("the signer refuses", () => {
     ["GET", "/", 405, "MethodNotAllowed"],
     ["PUT", "/putObject", 405, "MethodNotAllowed"],
     ["POST", "/openapi.json", 405, "MethodNotAllowed"],
+    ["DELETE", "/openapi.json", 405, "MethodNotAllowed"],
   ])("%s %s", async (method, path, status, code) => {
     const answer = await ask(path, {}, {}, method);
     expect([answer.statusCode, parse(answer).error.code]).toEqual([status, code]);
     expect(answer.headers?.["allow"]).toBe(
-      status === 404 ? undefined : path === "/openapi.json" ? "GET" : "POST",
+      status === 404 ? undefined : path === "/openapi.json" ? "GET, HEAD" : "POST",
     );
   });
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { strFromU8, unzipSync } from "fflate";
 import type { Statement } from "../../stacks/policy";
 
 /** A resource of a synthesized stack. */
@@ -49,6 +50,30 @@ export function statements(policy: string): readonly Statement[] {
   const document = JSON.parse(json ?? policy) as Policy;
   if (document.Version !== "2012-10-17") throw new Error(`Not a policy's version: ${policy}`);
   return document.Statement;
+}
+
+/** A file beside a function's code, which is JSON. */
+export function fileOf(stack: SynthesizedStack, fn: Resource, name: string): unknown {
+  const zip = unzipSync(readFileSync(join(stack.folder, text(fn, "filename"))));
+  return JSON.parse(strFromU8(zip[name] as Uint8Array));
+}
+
+/** The schemas of the API's description, as the signer answers it. */
+export function schemasOf(stack: SynthesizedStack): Readonly<Record<string, Schema>> {
+  const signer = stack
+    .ofType("aws_lambda_function")
+    .find(({ path }) => /^(producer-)?signer\//.test(path)) as Resource;
+  const { components } = fileOf(stack, signer, "openapi.json") as {
+    components: { schemas: Record<string, Schema> };
+  };
+  return components.schemas;
+}
+
+interface Schema {
+  readonly required?: readonly string[];
+  readonly properties: Readonly<
+    Record<string, { readonly enum?: readonly string[]; readonly pattern?: string }>
+  >;
 }
 
 /** A stack's cdk.tf.json, read as Terraform reads it. */

@@ -7,7 +7,7 @@ import { nameOf, newKey } from "./keys";
 import { LIMITS } from "./limits";
 import type { Asked, Log } from "./log";
 import { Presigner, type S3Request } from "./presigner";
-import { type ProxyEvent, answer, answerJson, answering, headerOf, readBody } from "./proxy";
+import { type ProxyEvent, answer, answerJson, answering, headerOf, readBody, wrongMethod } from "./proxy";
 import { type CheckedRequest, parseRequest } from "./request";
 
 /** Whether a caller that accepts these media types would rather have the bare URL than JSON. */
@@ -112,19 +112,21 @@ export function createHandler(
   async function route(event: ProxyEvent, asked: Asked): Promise<APIGatewayProxyResult> {
     const path = event.resource;
     const action = path.slice(1);
-    const method =
-      path === "/openapi.json" ? "GET" : path === "/" || Object.hasOwn(ACTIONS, action) ? "POST" : undefined;
-    if (!method) {
+    const methods =
+      path === "/openapi.json"
+        ? ["GET", "HEAD"]
+        : path === "/" || Object.hasOwn(ACTIONS, action)
+          ? ["POST"]
+          : undefined;
+    if (!methods) {
       throw new RequestError(
         404,
         "NoSuchRoute",
         "There is nothing here. The API: POST /, POST /<action>, GET /openapi.json.",
       );
     }
-    if (event.httpMethod !== method) {
-      throw new RequestError(405, "MethodNotAllowed", `${path} takes ${method}.`, { allow: method });
-    }
-    if (method === "GET") return answer(200, "application/json", openApi());
+    if (!methods.includes(event.httpMethod)) throw wrongMethod(path, methods);
+    if (event.httpMethod !== "POST") return answer(200, "application/json", openApi());
     return await sign(event, action || undefined, asked);
   }
 

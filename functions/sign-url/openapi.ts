@@ -112,7 +112,7 @@ export function openApi(rules: ApiRules) {
   const { roles, security, withoutUrl = [], uploadForm = false } = rules;
   const securityOf = (role: Role) => (security ? security[role] : roles.includes(role) ? undefined : "sigv4");
   const summary = "Sign a URL for the action that the body names.";
-  const paths: Record<string, Json> = {
+  const paths: Record<string, Record<string, Json>> = {
     "/": {
       ...(uploadForm && { get: FORM }),
       post: operation("sign", summary, "Request", securityOf("producer")),

@@ -1,5 +1,6 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { quote } from "../../common/quote";
+import { ANSWER_HEADERS } from "./answer-headers";
 import { RequestError } from "./errors";
 import { type Asked, type Log, requestLine } from "./log";
 
@@ -20,9 +21,7 @@ export const answer = (
   statusCode,
   headers: {
     "content-type": `${contentType}; charset=utf-8`,
-    // A URL is a credential: nobody between us and the caller may keep it.
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
+    ...ANSWER_HEADERS,
     ...headers,
   },
   body,
@@ -30,6 +29,12 @@ export const answer = (
 
 export const answerJson = (statusCode: number, body: object, headers = {}) =>
   answer(statusCode, "application/json", JSON.stringify(body), headers);
+
+/** The refusal of a method that a path does not take. */
+export const wrongMethod = (path: string, methods: readonly string[]): RequestError =>
+  new RequestError(405, "MethodNotAllowed", `${path} takes ${methods.join(" and ")}.`, {
+    allow: methods.join(", "),
+  });
 
 /** A request's header, by its name in lower case; undefined where there is none. */
 export const headerOf = ({ headers }: Pick<ProxyEvent, "headers">, name: string): string | undefined =>
@@ -78,7 +83,7 @@ const FAULT = {
 
 /**
  * Makes a handler that never throws, and that logs a line for each request: a caller's mistake is answered with 4xx,
- * our own with a 500 that says nothing, its stack in the log.
+ * our own with a 500 that says nothing, its stack in the log. HEAD is answered as GET, without the body.
  *
  * @param handle answers a request, or throws, and notes what it was asked
  */
@@ -102,5 +107,5 @@ export const answering =
     const milliseconds = performance.now() - start;
     const requestId = event?.requestContext?.requestId;
     log(requestLine(requestId, asked, result.statusCode, refused, milliseconds, fault));
-    return result;
+    return event?.httpMethod === "HEAD" ? { ...result, body: "" } : result;
   };

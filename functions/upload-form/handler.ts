@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { RequestError } from "../sign-url/errors";
 import type { Log } from "../sign-url/log";
-import { answer, answering, headerOf } from "../sign-url/proxy";
+import { answer, answering, headerOf, wrongMethod } from "../sign-url/proxy";
 import type { FormEnvironment } from "./environment";
 import type { Page } from "./page";
 
@@ -16,6 +16,8 @@ const HEADERS = {
   "x-frame-options": "DENY",
   "x-robots-tag": "noindex",
 } as const;
+
+const METHODS: readonly string[] = ["GET", "HEAD"];
 
 /** Whether an If-None-Match names an ETag: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match */
 const names = (condition: string, etag: string) =>
@@ -41,9 +43,7 @@ export function createHandler(
     if (event.resource !== "/") {
       throw new RequestError(404, "NoSuchRoute", "There is nothing here but GET /.");
     }
-    if (event.httpMethod !== "GET") {
-      throw new RequestError(405, "MethodNotAllowed", "The form takes GET.", { allow: "GET" });
-    }
+    if (!METHODS.includes(event.httpMethod)) throw wrongMethod("/", METHODS);
     return names(headerOf(event, "if-none-match") ?? "", etag)
       ? answer(304, "text/html", "", headers)
       : answer(200, "text/html", html, headers);

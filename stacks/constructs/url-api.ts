@@ -11,6 +11,7 @@ import { type ApiRules, openApi } from "../../functions/sign-url/openapi";
 import type { Place } from "../arns";
 import type { Statement } from "../policy";
 import type { BundledFunction } from "./bundled-function";
+import { type Route, gatewayDefinition } from "./gateway-definition";
 
 export interface UrlApiProps {
   readonly apiName: string;
@@ -37,8 +38,6 @@ export interface UrlApiProps {
   readonly throttlingBurstLimit: number;
 }
 
-type Json = Record<string, unknown>;
-
 /**
  * A line of the access log: who asked for what and how it went, without a query, a header or a path that a caller made.
  *
@@ -59,112 +58,6 @@ const ACCESS_LOG = {
   latency_ms: "$context.responseLatency",
 };
 
-/** "post /putObject" of the OpenAPI document, and who answers. */
-interface Route {
-  readonly method: string;
-  readonly path: string;
-  readonly target: BundledFunction;
-}
-
-const errorTemplate = (code: string, message: string) => ({
-  "application/json": `{"error": {"code": ${code}, "message": ${message}, "request_id": "$context.requestId"}}`,
-});
-
-/**
- * One of API Gateway's own errors, in the shape of ours.
- *
- * @param code, message as a template writes them, with their quotes
- * @param options.statusCode by default the type's own
- * @param options.retryAfterSeconds by default the caller is not asked to wait
- */
-const gatewayResponse = (
-  code: string,
-  message: string,
-  { statusCode, retryAfterSeconds }: { statusCode?: number; retryAfterSeconds?: number } = {},
-): Json => ({
-  ...(statusCode && { statusCode }),
-  responseParameters: {
-    "gatewayresponse.header.Cache-Control": "'no-store'",
-    "gatewayresponse.header.X-Content-Type-Options": "'nosniff'",
-    ...(retryAfterSeconds && { "gatewayresponse.header.Retry-After": `'${retryAfterSeconds}'` }),
-  },
-  responseTemplates: errorTemplate(code, message),
-});
-
-const NO_SUCH_ROUTE = '"There is no such path or method here. See GET /openapi.json."';
-
-/** By type: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html */
-const GATEWAY_RESPONSES = {
-  DEFAULT_4XX: gatewayResponse('"$context.error.responseType"', "$context.error.messageString"),
-  DEFAULT_5XX: gatewayResponse('"InternalError"', '"Something broke on our side. Try again."'),
-  // A signature that is missing, or may not do this.
-  MISSING_AUTHENTICATION_TOKEN: gatewayResponse(
-    '"AccessDenied"',
-    '"Sign this request with AWS Signature Version 4."',
-  ),
-  ACCESS_DENIED: gatewayResponse('"AccessDenied"', '"These credentials may not make this request."'),
-  // Also the answer to a signature whose time is more than 5 minutes off.
-  INVALID_SIGNATURE: gatewayResponse(
-    '"InvalidSignature"',
-    '"This signature does not match this request, or its time is off: check the clock, the region and the secret key."',
-  ),
-  EXPIRED_TOKEN: gatewayResponse(
-    '"ExpiredToken"',
-    '"These credentials have expired. Sign the request with new ones."',
-  ),
-  // The bucket of tokens is filled every second.
-  THROTTLED: gatewayResponse('"TooManyRequests"', '"Too many requests at once. Try again."', {
-    retryAfterSeconds: 1,
-  }),
-  REQUEST_TOO_LARGE: gatewayResponse(
-    '"RequestTooLarge"',
-    '"The payload goes to the URL that this API answers."',
-  ),
-  // The firewall has a rule for rates and no other. It counts the requests of the last 300 seconds:
-  // https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based-high-level-settings.html
-  WAF_FILTERED: gatewayResponse(
-    '"TooManyRequests"',
-    '"Too many requests from your address. Try again in 5 minutes."',
-    { statusCode: 429, retryAfterSeconds: 300 },
-  ),
-  INVALID_API_KEY: gatewayResponse('"AccessDenied"', '"Send the key that you were given, as x-api-key."'),
-  // Only mock integrations look at the content type.
-  UNSUPPORTED_MEDIA_TYPE: gatewayResponse('"NoSuchRoute"', NO_SUCH_ROUTE, { statusCode: 404 }),
-};
-
-/**
- * An answer that API Gateway gives by itself, without calling a function.
- *
- * https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-mock-integration.html
- */
-function mock(statusCode: 404 | 405, code: string, message: string, allow?: string): Json {
-  const request = `{"statusCode": ${statusCode}}`;
-  const headers = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    ...(allow && { Allow: allow }),
-  };
-  const each = <T>(make: (name: string, value: string) => [string, T]) =>
-    Object.fromEntries(Object.entries(headers).map(([name, value]) => make(name, value)));
-  return {
-    responses: {
-      [statusCode]: { description: code, headers: each((name) => [name, { schema: { type: "string" } }]) },
-    },
-    "x-amazon-apigateway-integration": {
-      type: "mock",
-      passthroughBehavior: "never",
-      requestTemplates: { "application/json": request, "application/x-www-form-urlencoded": request },
-      responses: {
-        default: {
-          statusCode: String(statusCode),
-          responseParameters: each((name, value) => [`method.response.header.${name}`, `'${value}'`]),
-          responseTemplates: errorTemplate(`"${code}"`, message),
-        },
-      },
-    },
-  };
-}
-
 /** The API that answers URLs: a regional REST API, defined by the OpenAPI document of the action table. */
 export class UrlApi extends Construct {
   readonly restApi: ApiGatewayRestApi;
@@ -184,14 +77,18 @@ export class UrlApi extends Construct {
     const targetOf = (path: string) =>
       actionFunctions[path.slice(1)] ?? signers[ACTIONS[path.slice(1)]?.role ?? "producer"];
     const routes: Route[] = Object.entries(document.paths).flatMap(([path, operations]) =>
-      Object.keys(operations).map((method) => ({
-        method,
-        path,
-        target: (path === "/" && method === "get" && form) || targetOf(path),
-      })),
+      Object.entries(operations).flatMap(([method, { security }]) =>
+        // What can be got can be asked about: https://www.rfc-editor.org/rfc/rfc9110#section-9.1
+        (method === "get" ? ["get", "head"] : [method]).map((each) => ({
+          method: each,
+          path,
+          security,
+          target: (path === "/" && method === "get" && form) || targetOf(path),
+        })),
+      ),
     );
     this.actions = Object.keys(ACTIONS).filter((action) => `/${action}` in document.paths);
-    const body = JSON.stringify(definition(document, routes, props.place));
+    const body = JSON.stringify(gatewayDefinition(document, routes, props.place));
 
     this.restApi = new ApiGatewayRestApi(this, "api", {
       name: props.apiName,
@@ -273,40 +170,4 @@ export class UrlApi extends Construct {
       ),
     };
   }
-}
-
-/** API Gateway's own definition: the OpenAPI document, and who answers each operation. */
-function definition(document: ReturnType<typeof openApi>, routes: readonly Route[], { region }: Place): Json {
-  const paths: Record<string, Json> = {};
-  for (const { method, path, target } of routes) {
-    const methods = Object.keys(document.paths[path] ?? {}).map((one) => one.toUpperCase());
-    paths[path] = {
-      ...paths[path],
-      [method]: {
-        ...(document.paths[path]?.[method] as Json),
-        "x-amazon-apigateway-integration": {
-          type: "aws_proxy",
-          httpMethod: "POST",
-          uri: `arn:aws:apigateway:${region}:lambda:path/2015-03-31/functions/${target.arn}/invocations`,
-          // Over the function's timeout, so that it is the function that gives up first. API Gateway's longest.
-          timeoutInMillis: 29_000,
-        },
-      },
-      "x-amazon-apigateway-any-method": mock(
-        405,
-        "MethodNotAllowed",
-        `"This path takes ${methods.join(" and ")}."`,
-        methods.join(", "),
-      ),
-    };
-  }
-  // Every path that is not another's. Without it, API Gateway would tell an unknown path that it misses a signature.
-  paths["/{proxy+}"] = {
-    "x-amazon-apigateway-any-method": {
-      parameters: [{ name: "proxy", in: "path", required: true, schema: { type: "string" } }],
-      ...mock(404, "NoSuchRoute", NO_SUCH_ROUTE),
-    },
-  };
-  const { servers: _, ...rest } = document;
-  return { ...rest, paths, "x-amazon-apigateway-gateway-responses": GATEWAY_RESPONSES };
 }

@@ -53,11 +53,16 @@ function parse(text: string): ApiAnswer {
   }
 }
 
-/** Whether the API can be reached. API Gateway answers HEAD by itself: no function is called. */
+/** Whether the API can be reached. API Gateway refuses this method by itself: no function is called. */
 export async function isConnected(signal?: AbortSignal): Promise<boolean> {
   if (!navigator.onLine) return false;
   try {
-    await fetch(API, { method: "HEAD", cache: "no-store", redirect: "error", ...(signal && { signal }) });
+    await fetch(`${API}putObject`, {
+      method: "HEAD",
+      cache: "no-store",
+      redirect: "error",
+      ...(signal && { signal }),
+    });
     return true;
   } catch {
     signal?.throwIfAborted();
