@@ -21,7 +21,7 @@ import { S3_CONDITION_KEYS } from "./s3/guard";
 import { type CreatedObject, type LocalS3, startS3 } from "./s3/s3";
 import { type ConsumedBatch, startEventSource } from "./sqs/event-source";
 import type { Role } from "./sqs/authorize";
-import { type LocalSqs, startSqs } from "./sqs/sqs";
+import { type LocalSqs, type Received, startSqs } from "./sqs/sqs";
 import { type Stack, type StackBucket, type StackFunction, readStack } from "./stack/stack";
 
 /** The ports that people use: the API, S3 and SQS. */
@@ -29,6 +29,12 @@ export const PORTS = { api: 4600, s3: 4601, sqs: 4602 } as const;
 
 /** Who may do everything, short of what a bucket's policy denies: the account's own key, for people and tests. */
 export const CREDENTIALS = { accessKeyId: "tweedle", secretAccessKey: "tweedle-on-this-machine" } as const;
+
+/** The key of the demonstration's own consumer: a message that another key receives has been taken by another consumer. */
+export const DEMO_CREDENTIALS = {
+  accessKeyId: "tweedle-demo",
+  secretAccessKey: "tweedle-on-this-machine",
+} as const;
 
 const EVERYTHING = { Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] } as const;
 
@@ -46,6 +52,8 @@ export interface ChainEvents {
   gateway: [GatewayStep];
   /** An object has been announced: the message that S3 sent. */
   announced: [CreatedObject, message: string];
+  /** A consumer receives messages. */
+  received: [Received];
   /** A function of the stack is done with messages. */
   consumed: [ConsumedBatch];
   /** A function has written to its log. */
@@ -61,6 +69,8 @@ export interface Chain {
   readonly s3Endpoint: string;
   readonly sqsEndpoint: string;
   readonly events: EventEmitter<ChainEvents>;
+  /** How many messages an earlier run has left in the queues. */
+  readonly messagesLeft: number;
   /**
    * Announces the payloads in the data directory that no message names: an earlier run was killed before it could, or a
    * consumer has kept them.
@@ -123,8 +133,10 @@ async function startParts(
     roles,
     port: ports.sqs,
     directory: messages,
+    onReceived: (received) => events.emit("received", received),
   });
   stops.push(sqs.stop);
+  const messagesLeft = sqs.bodies().length;
   const announce = announcer(stack, sqs, events);
   const announceOrReport = (object: CreatedObject) => {
     try {
@@ -133,7 +145,8 @@ async function startParts(
       console.error(error);
     }
   };
-  const principals: Principal[] = [{ ...CREDENTIALS, policies: [EVERYTHING] }, ...roles];
+  const own = [CREDENTIALS, DEMO_CREDENTIALS].map((keys) => ({ ...keys, policies: [EVERYTHING] }));
+  const principals: Principal[] = [...own, ...roles];
   const s3 = await startS3({
     buckets,
     accountId,
@@ -213,6 +226,7 @@ async function startParts(
     s3Endpoint: s3.endpoint,
     sqsEndpoint: sqs.endpoint,
     events,
+    messagesLeft,
     announceLeft,
     stop,
   };

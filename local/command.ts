@@ -10,6 +10,9 @@ import { type Chain, PORTS, start } from "./chain";
 import type { Reporter } from "./deliver";
 import { StartError } from "./server";
 
+/** A mistake in the options. */
+export class OptionError extends StartError {}
+
 /** What the chain may be started with from the shell. */
 export interface ChainFlags {
   readonly stage: string;
@@ -32,16 +35,16 @@ export const chainHelp = (defaultPort: number) => `\
   --help          show this`;
 
 /**
- * @throws StartError that says what to change
+ * @throws OptionError that says what to change
  */
 export function chainFlags(values: { stage: string; port: string; data?: string | undefined }): ChainFlags {
   const stages = STAGES.map(({ stage }) => stage);
   if (!stages.includes(values.stage)) {
-    throw new StartError(`There is no stage "${values.stage}". Stages: ${stages.join(", ")}.`);
+    throw new OptionError(`There is no stage "${values.stage}". Stages: ${stages.join(", ")}.`);
   }
   const port = Number(values.port);
   if (!/^\d+$/.test(values.port) || port > 65_533) {
-    throw new StartError(`--port must be a number from 0 to 65533, not "${values.port}".`);
+    throw new OptionError(`--port must be a number from 0 to 65533, not "${values.port}".`);
   }
   return { stage: values.stage, port, data: values.data };
 }
@@ -89,7 +92,7 @@ export function terminalReporter(): Reporter {
   };
 }
 
-/** Runs a command: a user's mistake ends it with one line, ours with its stack. */
+/** Runs a command: a user's mistake ends it with one line, ours with its stack; one in the options with 2, all others with 1. */
 export async function run(command: () => Promise<void>): Promise<void> {
   // The SDK tells every user of Node 20 when its support ends; that is for us to act on.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
@@ -102,7 +105,7 @@ export async function run(command: () => Promise<void>): Promise<void> {
     const parsing =
       error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
     console.error(mistake || parsing ? (error as Error).message : error);
-    process.exitCode = 1;
+    process.exitCode = parsing || error instanceof OptionError ? 2 : 1;
   }
 }
 

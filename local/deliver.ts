@@ -3,12 +3,14 @@ import { type EventEmitter, once } from "node:events";
 import { createReadStream, statSync } from "node:fs";
 import { basename } from "node:path";
 import { SQSClient } from "@aws-sdk/client-sqs";
+import { contentType } from "mime-types";
 import type { SignedUrl } from "../client/api";
 import { Consumer } from "../client/consume/consumer";
 import { Producer } from "../client/produce/producer";
 import type { ProgressReport } from "../client/produce/progress";
 import { formatBytes, formatTime } from "../stacks/format";
-import { CREDENTIALS, type Chain, type ChainEvents } from "./chain";
+import { CREDENTIALS, type Chain, type ChainEvents, DEMO_CREDENTIALS } from "./chain";
+import type { Received } from "./sqs/sqs";
 import { keysOf } from "./announced-keys";
 import type { GatewayStep } from "./api-gateway/gateway";
 
@@ -44,9 +46,10 @@ class Steps {
  * Sends a file through the chain as a producer and fetches it as a consumer, and shows the twelve steps as they
  * happen.
  *
+ * @returns whether its own consumer has received it; false where another consumer was faster
  * @throws Error where a step fails, or the file arrives with another SHA-256
  */
-export async function deliver(chain: Chain, path: string, reporter: Reporter): Promise<void> {
+export async function deliver(chain: Chain, path: string, reporter: Reporter): Promise<boolean> {
   const { size } = statSync(path);
   const digest = await digestOf(createReadStream(path), (bytes) =>
     reporter.progress("hashing", { bytes, totalBytes: size }),
@@ -74,15 +77,27 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
       `the stack's own: ${functionArn.split(":").at(-1)} is done with the message`,
     );
     reporter.line(`Delivered in ${formatTime(steps.elapsed)}.`);
-    return;
+    return true;
   }
-  await consume(chain, key, digest, steps, reporter);
+  if (!(await consume(chain, key, digest, steps, reporter))) {
+    reporter.line("Another consumer has received the message, and has it now.");
+    return false;
+  }
   reporter.line(`Delivered in ${formatTime(steps.elapsed)}. The message and its payload are deleted.`);
+  return true;
 }
+
+/** What a client of a stage may need: the first API key, and credentials where the stage wants a signature. */
+const clientOptions = ({ apiUrl, stack: { region, api } }: Chain) => ({
+  apiUrl,
+  region,
+  apiKey: api.usagePlan?.apiKeys[0]?.value,
+  credentials: () => Promise.resolve(CREDENTIALS),
+});
 
 /** Steps 1 to 7. Never in the message itself, however small: what is to be seen is the whole way. */
 async function produce(chain: Chain, path: string, steps: Steps, reporter: Reporter): Promise<string> {
-  const producer = new Producer({ apiUrl: chain.apiUrl, inlineThresholdBytes: 0 });
+  const producer = new Producer({ ...clientOptions(chain), inlineThresholdBytes: 0 });
   const unwatch = watchFirst(chain, ["putObject", "createMultipartUpload"], {
     received: ({ method, path: asked, body }) =>
       steps.show(
@@ -101,6 +116,7 @@ async function produce(chain: Chain, path: string, steps: Steps, reporter: Repor
   });
   try {
     const { key, size, parts } = await producer.produce(path, {
+      contentType: typeOf(path),
       onProgress: (report) => reporter.progress("putting", report),
     });
     const how = parts > 1 ? `PUT ${formatBytes(size)} in ${parts} parts` : `PUT ${formatBytes(size)}`;
@@ -112,18 +128,23 @@ async function produce(chain: Chain, path: string, steps: Steps, reporter: Repor
   }
 }
 
-/** Steps 9 to 12. What else is in the queue is left to others. */
+/**
+ * Steps 9 to 12. What else is in the queue is left to others.
+ *
+ * @returns false where another consumer receives the message first
+ */
 async function consume(
   chain: Chain,
   wanted: string,
   digest: string,
   steps: Steps,
   reporter: Reporter,
-): Promise<void> {
+): Promise<boolean> {
   const { apiUrl, queueUrl, sqsEndpoint: endpoint, stack } = chain;
   const { region } = stack;
-  const sqs = new SQSClient({ endpoint, region, credentials: CREDENTIALS });
+  const sqs = new SQSClient({ endpoint, region, credentials: DEMO_CREDENTIALS });
   let arrived = false;
+  let taken = false;
   let trouble: Error | undefined;
   const unwatch = watchFirst(chain, ["getObject", "headObject"], {
     received: ({ method, path }) => {
@@ -152,14 +173,27 @@ async function consume(
       if (arrived || trouble) void consumer.stop();
     },
   });
+  const watchOthers = ({ accessKeyId, bodies }: Received) => {
+    if (accessKeyId === DEMO_CREDENTIALS.accessKeyId || !bodies.flatMap(keysOf).includes(wanted)) return;
+    taken = true;
+    void consumer.stop();
+  };
+  chain.events.on("received", watchOthers);
   try {
     await consumer.run();
   } finally {
+    chain.events.off("received", watchOthers);
     unwatch();
     sqs.destroy();
   }
   if (trouble) throw trouble;
+  return !taken;
 }
+
+/** The media type of a file, by its name. */
+export const typeOf = (path: string): string =>
+  contentType(/\./.test(basename(path)) ? basename(path) : `${basename(path)}.txt`) ||
+  "application/octet-stream";
 
 /** The SHA-256 of what passes, in base64. */
 async function digestOf(chunks: AsyncIterable<Buffer>, onProgress: (bytes: number) => void): Promise<string> {

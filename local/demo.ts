@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { NAME } from "../functions/sign-url/fields";
 import { isName } from "../functions/sign-url/keys";
 import {
+  OptionError,
   chainHelp,
   CHAIN_OPTIONS,
   chainFlags,
@@ -31,7 +32,7 @@ void run(async () => {
     console.log(HELP);
     return;
   }
-  if (positionals.length === 0) throw new StartError("Name a file: npm run demo -- FILE…");
+  if (positionals.length === 0) throw new OptionError("Name a file: npm run demo -- FILE…");
   for (const path of positionals) assertReadable(path);
   const stopAsked = interrupted();
   const reporter = terminalReporter();
@@ -39,7 +40,7 @@ void run(async () => {
   try {
     for (const path of positionals) {
       reporter.line("");
-      await unlessInterrupted(deliver(chain, path, reporter), stopAsked);
+      if (!(await unlessInterrupted(deliver(chain, path, reporter), stopAsked))) process.exitCode = 1;
     }
   } finally {
     await chain.stop();

@@ -210,7 +210,8 @@ async function readBody(request: IncomingMessage, bodies: Bodies): Promise<Buffe
 /** https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html */
 function checkApiKey({ usagePlan }: GatewayOptions, take: Throttle, { headers }: IncomingMessage): void {
   const key = String(headers["x-api-key"]);
-  if (!usagePlan?.apiKeys.includes(key)) throw new GatewayError("INVALID_API_KEY", 403, "Forbidden");
+  if (!usagePlan?.apiKeys.some(({ value }) => value === key))
+    throw new GatewayError("INVALID_API_KEY", 403, "Forbidden");
   if (!take(key)) throw new GatewayError("THROTTLED", 429, "Too Many Requests");
 }
 

@@ -25,6 +25,10 @@ export interface SqsRequest {
   readonly parameters: Parameters;
 }
 
+/** The key that a request says it is signed with. */
+export const accessKeyIdOf = ({ headers }: IncomingMessage): string | undefined =>
+  /Credential=([^/]+)\//.exec(headers.authorization ?? "")?.[1];
+
 /**
  * Judges a request of one of the stack's functions as AWS does: its signature, its role's policies and the queue's.
  * All others are served as they come, with any credentials or none, as every local SQS does.
@@ -36,7 +40,7 @@ export function authorize(
   options: AuthorizeOptions,
 ): void {
   const { headers } = request;
-  const [, keyId] = /Credential=([^/]+)\//.exec(headers.authorization ?? "") ?? [];
+  const keyId = accessKeyIdOf(request);
   const role = options.roles.find(({ accessKeyId }) => accessKeyId === keyId);
   if (!role) return;
   const url = new URL(request.url ?? "/", "http://localhost");

@@ -5,7 +5,7 @@ import { queueArn } from "../../stacks/arns";
 import { close, listen, urlOf } from "../server";
 import type { StackQueue } from "../stack/stack";
 import { type Parameters, SQS_ACTIONS, type SqsAction, type SqsContext, sendMessage } from "./actions";
-import { type Role, type SqsRequest, authorize } from "./authorize";
+import { type Role, type SqsRequest, accessKeyIdOf, authorize } from "./authorize";
 import {
   SqsError,
   malformedInput,
@@ -27,6 +27,15 @@ export interface SqsOptions {
   readonly port: number;
   /** Where messages are kept, so that they survive a restart. @default they end with the process */
   readonly directory?: string | undefined;
+  /** Called with what a consumer is about to receive. @default not at all */
+  readonly onReceived?: (received: Received) => void;
+}
+
+/** Messages that a consumer receives. */
+export interface Received {
+  /** The key that signed the request; undefined for an unsigned one. */
+  readonly accessKeyId: string | undefined;
+  readonly bodies: readonly string[];
 }
 
 export interface LocalSqs {
@@ -86,7 +95,13 @@ export async function startSqs(options: SqsOptions): Promise<LocalSqs> {
     authorize(request, options);
     if (!Object.hasOwn(SQS_ACTIONS, request.action)) throw unknownAction(request);
     const action = SQS_ACTIONS[request.action] as SqsAction;
-    return await action(request.parameters, contextOf(signal));
+    const result = await action(request.parameters, contextOf(signal));
+    if (request.action === "ReceiveMessage") {
+      const { Messages = [] } = result as { Messages?: { Body: string }[] };
+      const bodies = Messages.map(({ Body }) => Body);
+      if (bodies.length > 0) options.onReceived?.({ accessKeyId: accessKeyIdOf(request.request), bodies });
+    }
+    return result;
   }
 
   const handle: RequestListener = (request, response) => {

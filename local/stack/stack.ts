@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -80,9 +81,14 @@ export interface Throttling {
   readonly burstLimit: number;
 }
 
+/** An API key. AWS makes up its value, and here it follows from the name, so that a restart keeps it. */
+export interface ApiKey {
+  readonly name: string;
+  readonly value: string;
+}
+
 export interface UsagePlan {
-  /** The keys' values: AWS makes them, and here they are the keys' names. */
-  readonly apiKeys: readonly string[];
+  readonly apiKeys: readonly ApiKey[];
   /** Of each key. */
   readonly throttling: Throttling;
 }
@@ -337,7 +343,8 @@ function readUsagePlan(all: All): UsagePlan | undefined {
   return {
     apiKeys: all("aws_api_gateway_api_key")
       .map(({ name }) => name as string)
-      .filter((name) => planned.includes(name)),
+      .filter((name) => planned.includes(name))
+      .map((name) => ({ name, value: createHash("sha256").update(name).digest("hex").slice(0, 40) })),
     throttling: { rateLimit: settings.rate_limit, burstLimit: settings.burst_limit },
   };
 }
