@@ -1,4 +1,5 @@
 import { hostname, userInfo } from "node:os";
+import { terraformBinary } from "../common/terraform-binary";
 import { DeploymentError } from "./errors";
 import type { TerraformError } from "./terraform";
 
@@ -65,7 +66,7 @@ export function explain(error: TerraformError, accountId: string): DeploymentErr
   if (lock) {
     return new DeploymentError(
       `The state is locked by ${lock.who} since ${lock.created.toISOString()}: wait for its end. If it has been killed: ` +
-        `terraform -chdir=bootstrap.out/stacks/bootstrap force-unlock ${lock.id}`,
+        `${terraformBinary(process.env)} -chdir=bootstrap.out/stacks/bootstrap force-unlock ${lock.id}`,
       { cause: error },
     );
   }

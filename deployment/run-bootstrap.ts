@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BOOTSTRAP_STACK, createBootstrap } from "../bootstrap";
 import type { BootstrapConfig } from "../stacks/bootstrap-config";
@@ -6,7 +6,8 @@ import { type Existing, existing, stateBucket } from "./adopt";
 import { type Claim, claim } from "./claim";
 import { DeploymentError } from "./errors";
 import { explain, lockHolder, lockOf, saysNoBucket } from "./explain";
-import { type State, Terraform, TerraformError, parseState } from "./terraform";
+import { type State, readStateFile } from "./state";
+import { Terraform, TerraformError } from "./terraform";
 
 export interface BootstrapOptions {
   readonly config: BootstrapConfig;
@@ -26,6 +27,11 @@ export interface BootstrapOptions {
 const LOCAL_STATE_OVERRIDE = "local_state_override.tf.json";
 /** Not Terraform's own name for it: what has that, Terraform wants to move itself, and asks. */
 const LOCAL_STATE = "bootstrap.tfstate";
+
+/** https://opentofu.org/docs/language/state/encryption/#initial-setup */
+const ENCRYPTED_FILE =
+  "TF_ENCRYPTION encrypts the state, which is in a file until its bucket is made, and is read there: unset it for the " +
+  'first run, and set it again with method "unencrypted" as its fallback.';
 
 /**
  * Makes what the stages need before they are, or brings it up to date. Its state is in the bucket that it makes: until that is
@@ -92,6 +98,7 @@ class Bootstrap {
     rmSync(this.#override, { force: true });
     say(`Account ${config.accountId}, ${config.region}: looking for the state's bucket.`);
     const found = await this.#goToBucket();
+    if (!found && process.env["TF_ENCRYPTION"]) throw new DeploymentError(ENCRYPTED_FILE);
     if (!found) say("There is none yet: the state is kept in a file until it is made.");
     if (existsSync(this.#localState)) say("A file is left of an earlier run, which this one carries on.");
     if (!found || (dryRun && existsSync(this.#localState))) {
@@ -128,7 +135,7 @@ class Bootstrap {
   /** Moves the file's state into the bucket, if there is one, and it is not there already. */
   async #moveState(): Promise<void> {
     const file = this.#localState;
-    const ours = existsSync(file) ? parseState(readFileSync(file, "utf8")) : undefined;
+    const ours = readStateFile(file);
     if (ours) {
       const theirs = await this.#terraform.state();
       if (!theirs) {

@@ -2,9 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
-import { binaryOf, missingBinary } from "./binary";
+import { missingTerraform, terraformBinary } from "../common/terraform-binary";
 import { type Diagnostic, readOutputLine, sayError } from "./diagnostics";
 import { DeploymentError } from "./errors";
+import { type State, parseState } from "./state";
 
 /** Terraform did not do what it was asked for. */
 export class TerraformError extends Error {
@@ -34,17 +35,6 @@ export interface Plan {
   readonly text: string;
 }
 
-/** What is read here of a state. */
-export interface State {
-  readonly resources: readonly {
-    readonly type: string;
-    readonly name: string;
-    readonly instances: readonly {
-      readonly attributes: { readonly id: string; readonly tags_all?: Record<string, string> };
-    }[];
-  }[];
-}
-
 const PLAN_FILE = "bootstrap.tfplan";
 
 /** The lines that say how far an apply is. */
@@ -61,7 +51,7 @@ const PROGRESS = new Set([
  * fails.
  */
 export class Terraform {
-  readonly #binary = binaryOf(process.env);
+  readonly #binary = terraformBinary(process.env);
 
   constructor(private readonly options: TerraformOptions) {}
 
@@ -111,7 +101,12 @@ export class Terraform {
 
   /** @returns undefined where there is none yet, or an empty one */
   async state(): Promise<State | undefined> {
-    return parseState(await this.#run(["state", "pull"]));
+    const text = await this.#run(["state", "pull"]);
+    return parseState(
+      text,
+      "The state in the bucket",
+      `Look at what "${this.#binary} state pull" prints in ${this.options.folder}.`,
+    );
   }
 
   /** Puts a state file where the state is. Terraform refuses to write over a newer one, or one that is another's. */
@@ -171,18 +166,11 @@ export class Terraform {
       return { code: code ?? 1, stderr };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      throw new DeploymentError(missingBinary(this.#binary), { cause: error });
+      throw new DeploymentError(missingTerraform(this.#binary), { cause: error });
     } finally {
       process.off("SIGTERM", pass);
     }
   }
-}
-
-/** A state file's text; undefined for one that holds nothing. */
-export function parseState(text: string): State | undefined {
-  if (text.trim() === "") return undefined;
-  const state = JSON.parse(text) as State;
-  return state.resources.length === 0 ? undefined : state;
 }
 
 /** Without the frames and colours that are for a terminal. */

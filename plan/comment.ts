@@ -29,7 +29,7 @@ interface PullRequest {
 
 /** Files that decide what a review says, so that a review says when they change. */
 const REVIEWERS =
-  /^(plan\/|deployment\/|\.github\/|client\/|package(-lock)?\.json$|tsconfig\.json$|\.npmrc$|cdktf\.json$|\.terraform\.lock\.hcl$)/;
+  /^(plan\/|deployment\/|\.github\/|client\/|common\/|contract\/|package(-lock)?\.json$|tsconfig\.json$|\.npmrc$|cdktf\.json$|\.terraform\.lock\.hcl$)/;
 /** GitHub lists no more: https://docs.github.com/rest/pulls/pulls#list-pull-requests-files */
 const MOST_LISTED = 3000;
 /** Of those, so many are named. */

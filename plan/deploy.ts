@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { printable } from "../client/cli/terminal";
+import { terraformBinary } from "../common/terraform-binary";
 import { stackName } from "../stacks/stage";
 import { runCommand } from "./command";
 import { differences } from "./compare";
@@ -11,7 +12,6 @@ import { readReview } from "./read-review";
 import { digestOf, isEmpty } from "./review";
 import { stackFolder } from "./synth";
 import { toTerminal } from "./terminal";
-import { binaryOf } from "../deployment/binary";
 import { PlanError, passSignals } from "./terraform";
 
 const ROOT = join(__dirname, "..");
@@ -71,7 +71,7 @@ async function cdktfDeploy(
       env: {
         ...environment,
         TERRAFORM_BINARY_NAME: join(__dirname, "apply-saved.sh"),
-        TWEEDLE_TERRAFORM: binaryOf(environment),
+        TWEEDLE_TERRAFORM: terraformBinary(environment),
         TWEEDLE_PLAN_FILE: planFile,
         CHECKPOINT_DISABLE: "1",
       },

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { quote } from "../common/quote";
 import { type Action, REASONS, type Reason } from "./actions";
 import { type Values, digestOf, hasTrue, parseExactly, partOf, withAttributes } from "./digest";
 import { labelOf } from "./rendering";
@@ -138,7 +139,7 @@ const OUTPUT_WORDS: Readonly<Record<string, NamedOutput["action"] | undefined>> 
  * @throws PlanError where the plan has an action that the review does not support, so that none is overlooked
  */
 export function readNames(json: string): PlanNames {
-  const plan = parseExactly(json) as RawPlan;
+  const plan = parsePlan(json);
   const { resource_changes: resources = [], action_invocations: invocations = [] } = plan;
   const changes = resources.flatMap((resource) => readChange(resource, invocations));
   const invoked = changes.flatMap(({ invokes = [] }) => invokes);
@@ -158,6 +159,14 @@ export function readNames(json: string): PlanNames {
     })),
     blocks: blocksOf(resources, changes),
   };
+}
+
+function parsePlan(json: string): RawPlan {
+  try {
+    return parseExactly(json) as RawPlan;
+  } catch (error) {
+    throw new PlanError(`Terraform's plan is not JSON, but ${quote(json.trim())}.`, { cause: error });
+  }
 }
 
 function blocksOf(resources: readonly RawResource[], changes: readonly NamedChange[]): Map<string, string> {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
-import { binaryOf, missingBinary } from "../deployment/binary";
+import { missingTerraform, terraformBinary } from "../common/terraform-binary";
 import { type Diagnostic, readOutputLine, sayError } from "../deployment/diagnostics";
 
 /** What a user can mend: told in one line. */
@@ -39,7 +39,7 @@ export async function terraform(
   { folder, environment }: TerraformOptions,
   codes: readonly number[] = [0],
 ): Promise<Ran> {
-  const binary = binaryOf(environment);
+  const binary = terraformBinary(environment);
   const { child, wasAsked } = passSignals(() =>
     spawn(binary, args, {
       cwd: folder,
@@ -51,7 +51,7 @@ export async function terraform(
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") throw error;
-      throw new PlanError(missingBinary(binary), { cause: error });
+      throw new PlanError(missingTerraform(binary), { cause: error });
     },
   );
   if (wasAsked()) throw new PlanError("Interrupted.");

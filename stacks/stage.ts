@@ -3,6 +3,8 @@ import { ACTIONS } from "../functions/sign-url/actions";
 import { CONTENT_LENGTH } from "../functions/sign-url/fields";
 import { LIMITS } from "../functions/sign-url/limits";
 
+export { stackName } from "../contract/stack-name";
+
 /** One stage of Tweedle: what may differ between dev, test and prod, and nothing else. */
 export interface StageConfig {
   /** The stage's name, part of every resource's name: 2 to 12 lower-case letters and digits. */
@@ -116,9 +118,6 @@ export interface StageConfig {
    */
   readonly forceDestroy?: boolean;
 }
-
-/** The name of a stage's stack, as `cdktf deploy` takes it. */
-export const stackName = (stage: string) => `producer-consumer-${stage}`;
 
 /** Whether producers are let in without showing anything, as a page's visitors are. */
 const isOpen = ({ producerAuthorization = "NONE", producerApiKeys }: StageConfig) =>

@@ -204,12 +204,15 @@ test.concurrent.each<[string[], number, Record<string, string>, string]>([
 describe("--stage", () => {
   const path = (name: string) => join(folder, name);
   const outputs = { api_url: "from-stage", queue_url: "http://127.0.0.1:9/1/queue" };
+  const program = (name: string, script: string) => {
+    mkdirSync(dirname(path(name)), { recursive: true });
+    writeFileSync(path(name), `#!/bin/sh\n${script}`);
+    chmodSync(path(name), 0o755);
+    return path(name);
+  };
   const withTerraform = (name: string, script: string) => {
-    const program = join(path(name), "terraform");
-    mkdirSync(dirname(program), { recursive: true });
-    writeFileSync(program, `#!/bin/sh\n${script}`);
-    chmodSync(program, 0o755);
-    return { PATH: `${dirname(program)}:${process.env["PATH"]}`, TWEEDLE_API_URL: "from-shell" };
+    const terraform = program(`${name}/terraform`, script);
+    return { PATH: `${dirname(terraform)}:${process.env["PATH"]}`, TWEEDLE_API_URL: "from-shell" };
   };
   const values = (given: object) =>
     JSON.stringify(Object.fromEntries(Object.entries(given).map(([name, value]) => [name, { value }])));
@@ -228,6 +231,18 @@ describe("--stage", () => {
     );
   });
 
+  test("runs what TERRAFORM_BINARY_NAME names, and says so where that is missing", async () => {
+    const sent = ["produce", file, "--stage", "dev"];
+    const TERRAFORM_BINARY_NAME = program("bin/tofu", printing(values({ api_url: "from-tofu" })));
+    const env = { ...withTerraform("unused", printing(values(outputs))), TERRAFORM_BINARY_NAME };
+    expect((await tweedle(sent, { env })).stderr).toContain('"from-tofu" is not a URL');
+    const missing = await tweedle(sent, { env: { ...env, TERRAFORM_BINARY_NAME: "no-tofu" } });
+    expect([missing.code, missing.stderr]).toEqual([
+      1,
+      "tweedle: Terraform's outputs of dev cannot be read: no-tofu, which TERRAFORM_BINARY_NAME names, is not on the PATH: install it, or unset TERRAFORM_BINARY_NAME to run terraform.\n",
+    ]);
+  });
+
   test.each<[string, number, string, string]>([
     [
       "lacks",
@@ -242,7 +257,8 @@ describe("--stage", () => {
       "echo 'Error: Backend initialization required' >&2; exit 1",
       "Backend initialization required",
     ],
-    ["garbled", 1, printing("<html>"), "Terraform's outputs of dev cannot be read"],
+    ["garbled", 1, printing("<html>"), 'dev cannot be read: terraform printed "<html>", which is not JSON.'],
+    ["void", 1, printing("null"), 'dev cannot be read: terraform printed "null", which is not JSON.'],
   ])("of a Terraform that %s ends with %d and says so", async (name, wanted, script, says) => {
     const { code, stdout, stderr } = await tweedle(["produce", file, "--stage", "dev"], {
       env: withTerraform(name, script),
@@ -256,7 +272,7 @@ describe("--stage", () => {
     const without = await tweedle(["produce", file, "--stage", "dev"], { env: { PATH: "/nowhere" } });
     expect([without.code, without.stderr]).toEqual([
       1,
-      "tweedle: Terraform's outputs of dev cannot be read: there is no terraform here.\n",
+      "tweedle: Terraform's outputs of dev cannot be read: terraform is not on the PATH. Install Terraform 1.10 or later: https://developer.hashicorp.com/terraform/install\n",
     ]);
     const none = await tweedle(["consume", "--out", "x", "--stage", "qa"]);
     expect(none.code).toBe(2);

@@ -1,6 +1,10 @@
 import { explain, lockOf } from "../../deployment/explain";
 import { TerraformError } from "../../deployment/terraform";
 
+afterEach(() => {
+  delete process.env["TERRAFORM_BINARY_NAME"];
+});
+
 const said = (output: string) => explain(new TerraformError(output, []), "123456789012").message;
 
 const LOCKED = `Error: Error acquiring the state lock
@@ -27,6 +31,8 @@ test("a lock is told by who holds it, since when, and how to take it away", () =
     "The state is locked by alice@laptop since 2026-11-23T22:46:30.636Z: wait for its end. If it has been killed: terraform " +
       "-chdir=bootstrap.out/stacks/bootstrap force-unlock d3428b3f-1f59-434b-18ba-ac08aeb935a9",
   );
+  process.env["TERRAFORM_BINARY_NAME"] = "tofu";
+  expect(said(LOCKED)).toContain("If it has been killed: tofu -chdir=");
 });
 
 test.each([

@@ -133,7 +133,7 @@ describe("plan/comment.ts", () => {
       "`.ts",
       "docs/plan/x",
       ".github/workflows/plan.yml",
-      "deployment/binary.ts",
+      "common/quote.ts",
     ];
     const { code, stdout, stderr } = await write(["dev"]);
     expect([code, stdout, stderr]).toEqual([0, "Comments written: 1.\n", ""]);
@@ -141,7 +141,7 @@ describe("plan/comment.ts", () => {
     expect(body).toContain("<!-- tweedle-plan 1 -->\n## Terraform plan of `0123456789`\n");
     expect(body).toContain("[The run](https://github.com/owner/name/actions/runs/42) has all of it");
     expect(body).toContain(
-      "**This pull request changes what makes its own plan:** `plan/markdown.ts`, `.github/workflows/plan.yml`, `deployment/binary.ts`.",
+      "**This pull request changes what makes its own plan:** `plan/markdown.ts`, `.github/workflows/plan.yml`, `common/quote.ts`.",
     );
     expect(body).toContain("**`` producer-consumer-`old` `` is no longer in the code.** Nothing destroys");
     expect(body).toContain("- **update** `aws_s3_object.cat`");

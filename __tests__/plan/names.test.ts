@@ -42,6 +42,10 @@ test.each<[string, object]>([
   expect(() => read([one])).toThrow(`The plan has ${what}`);
 });
 
+test("a plan that is not JSON is refused in one line", () => {
+  expect(() => readNames("\nWarning: x\n{}")).toThrow(`Terraform's plan is not JSON, but "Warning: x\\n{}".`);
+});
+
 test("an output with an action that the review does not support is refused", () => {
   const json = JSON.stringify({ output_changes: { url: { actions: ["forget"] } } });
   expect(() => readNames(json)).toThrow('The plan has the action "forget" on output url');

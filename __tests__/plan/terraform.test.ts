@@ -299,7 +299,7 @@ describeWith(["terraform", "moto_server", "provider"], "a plan of AWS's resource
     [
       "Terraform is missing",
       { TERRAFORM_BINARY_NAME: "no-terraform" },
-      /^no-terraform is not on the PATH\. Install/,
+      /^no-terraform, which TERRAFORM_BINARY_NAME names, is not on the PATH: install it/,
     ],
     [
       "there are no credentials",

@@ -12,7 +12,7 @@ import type { BootstrapConfig } from "../../stacks/bootstrap-config";
 import { boundaryArn } from "../../stacks/rights";
 import { describeWith } from "../terraform/describe-with";
 import { emulate, emulatorVariables } from "../terraform/emulator";
-import type { State } from "../../deployment/terraform";
+import type { State } from "../../deployment/state";
 import { FAKE_KEYS, type Moto, startMoto } from "../terraform/moto";
 import { type MotoProxy, type Passed, startMotoProxy } from "../terraform/moto-proxy";
 import { run, stopProcesses } from "../terraform/processes";

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Command } from "commander";
 import { quote } from "../../common/quote";
-import { stackName } from "../../stacks/stage";
+import { missingTerraform, terraformBinary } from "../../common/terraform-binary";
+import { stackName } from "../../contract/stack-name";
 import { TweedleError } from "../errors";
 import { UsageError } from "./exit";
 
@@ -100,24 +101,31 @@ async function outputsOf(
       `There is no ${folder} here: run this where the stage ${stage} was deployed from, or say ${missing.map((setting) => SETTINGS[setting].flag).join(" and ")}.`,
     );
   }
+  const binary = terraformBinary(process.env);
+  const unreadable = (why: string, cause?: unknown) =>
+    new TweedleError("Unavailable", `Terraform's outputs of ${stage} cannot be read: ${why}`, { cause });
+  const { stdout } = await promisify(execFile)(binary, [`-chdir=${folder}`, "output", "-json", "-no-color"], {
+    env: { ...process.env, CHECKPOINT_DISABLE: "1" },
+  }).catch((error: NodeJS.ErrnoException & { stderr?: string }) => {
+    if (error.code === "ENOENT") throw unreadable(missingTerraform(binary), error);
+    throw unreadable(`${/Error: (.*)/.exec(error.stderr ?? "")?.[1] ?? error.message}.`, error);
+  });
+  const outputs = parseOutputs(stdout);
+  if (outputs === undefined) throw unreadable(`${binary} printed ${quote(stdout)}, which is not JSON.`);
+  if (Object.keys(outputs).length === 0) {
+    throw new TweedleError("Unavailable", `The stage ${stage} has no outputs: deploy it first.`);
+  }
+  return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, output?.value]));
+}
+
+/** https://developer.hashicorp.com/terraform/cli/commands/output#json */
+type Outputs = Readonly<Record<string, { readonly value: unknown } | null>>;
+
+function parseOutputs(json: string): Outputs | undefined {
   try {
-    const { stdout } = await promisify(execFile)(
-      "terraform",
-      [`-chdir=${folder}`, "output", "-json", "-no-color"],
-      { env: { ...process.env, CHECKPOINT_DISABLE: "1" } },
-    );
-    const outputs = JSON.parse(stdout) as Record<string, { value: unknown }>;
-    if (Object.keys(outputs).length === 0) {
-      throw new TweedleError("Unavailable", `The stage ${stage} has no outputs: deploy it first.`);
-    }
-    return Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value]));
-  } catch (error) {
-    if (error instanceof TweedleError) throw error;
-    const { code, stderr = "" } = error as NodeJS.ErrnoException & { stderr?: string };
-    const why =
-      code === "ENOENT" ? "there is no terraform here" : (stderr.match(/Error: (.*)/)?.[1] ?? String(error));
-    throw new TweedleError("Unavailable", `Terraform's outputs of ${stage} cannot be read: ${why}.`, {
-      cause: error,
-    });
+    const outputs: unknown = JSON.parse(json);
+    return typeof outputs === "object" && outputs !== null ? (outputs as Outputs) : undefined;
+  } catch {
+    return undefined;
   }
 }
