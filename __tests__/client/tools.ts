@@ -156,16 +156,17 @@ export class World {
 
 /** A world of its own for the tests of a file, cleared before each. */
 export function setUp(stage = "dev"): () => World {
+  let world: World;
+  // Before the folder of its messages is removed.
+  afterAll(() => world.stop());
   const stackOf = synthesize();
   const data = temporaryFolder();
-  let world: World;
   beforeAll(async () => {
     // s3rver tells of each client that goes away, as an error of another realm than the tests'.
     jest.spyOn(console, "error").mockImplementation(() => undefined);
     world = await World.create(stackOf(stage), data);
   });
   beforeEach(() => world.clear());
-  afterAll(() => world.stop());
   return () => world;
 }
 

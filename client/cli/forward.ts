@@ -29,7 +29,7 @@ export function forward(from: Readable, to: Writable): () => Promise<void> {
   from.on("error", () => undefined);
   return async () => {
     // What it has printed is in the pipe by now, and a turn of the event loop that brings no more has seen its end.
-    for (let before = -1; chunks !== before && !failure;) {
+    for (let before = -1; chunks !== before;) {
       before = chunks;
       await writing;
       await turn();
