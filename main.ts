@@ -31,6 +31,7 @@ export const STAGES: readonly StageConfig[] = [
     maxObjectBytes: 100 * GB,
     throttlingRateLimit: 50,
     throttlingBurstLimit: 100,
+    apiLogs: true,
   },
   {
     ...PLACE,
@@ -41,6 +42,7 @@ export const STAGES: readonly StageConfig[] = [
     throttlingRateLimit: 500,
     throttlingBurstLimit: 1000,
     reservedConcurrentExecutions: 100,
+    apiLogs: true,
     alarmTopic: true,
   },
 ];

@@ -18,6 +18,8 @@ export const functionArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:lambda:${region}:${accountId}:function:${name}`;
 export const logGroupArn = ({ accountId, region }: Place, name: string) =>
   `arn:aws:logs:${region}:${accountId}:log-group:${name}`;
+/** The prefix of a log group that takes AWS WAF's logs: https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html */
+export const WAF_LOGS = "aws-waf-logs-";
 /** A method of an API, with its stage: dev/POST/getObject. */
 export const executeApiArn = ({ accountId, region }: Place, apiId: string, method: string) =>
   `arn:aws:execute-api:${region}:${accountId}:${apiId}/${method}`;

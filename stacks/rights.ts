@@ -1,6 +1,7 @@
 import { KEY_PREFIX } from "../functions/sign-url/keys";
 import {
   type Place,
+  WAF_LOGS,
   aliasArn,
   alarmArn,
   apiGatewayArn,
@@ -216,9 +217,6 @@ const SERVICES: Readonly<Record<string, Service>> = {
     ],
   },
 };
-
-/** The prefix of a log group that takes AWS WAF's logs: https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html */
-export const WAF_LOGS = "aws-waf-logs-";
 
 /** API Gateway's own name for the log of its errors, with the API's id, which is not known before. */
 const executionLogs = (stage: string) => `API-Gateway-Execution-Logs_*/${stage}`;

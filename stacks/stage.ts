@@ -58,12 +58,14 @@ export interface StageConfig {
    */
   readonly reservedConcurrentExecutions?: number;
   /**
-   * Requests that one address may make to the API in 5 minutes, before AWS WAF tells it 429.
+   * Requests that one address may make to the API in 5 minutes, before AWS WAF answers 429. What it blocks is logged, without
+   * signatures and keys.
    * @default no WAF
    */
   readonly wafRateLimit?: number;
   /**
-   * Whether the API logs its requests, and its own errors. The region needs an aws_api_gateway_account, which is no stage's.
+   * Whether the API logs its requests, and its own errors. The region needs an
+   * aws_api_gateway_account, which the bootstrap app makes.
    * @default false
    */
   readonly apiLogs?: boolean;

@@ -1,14 +1,15 @@
+import { CloudwatchLogResourcePolicy } from "@cdktf/provider-aws/lib/cloudwatch-log-resource-policy";
 import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
-import type { Place } from "./arns";
+import { type Place, WAF_LOGS, logGroupArn } from "./arns";
 import { type BootstrapConfig, type GitHubConfig, validateBootstrap } from "./bootstrap-config";
 import { AccessLogBucket } from "./constructs/access-log-bucket";
 import { ApiGatewayLogging } from "./constructs/api-gateway-logging";
 import { GitHubProvider } from "./constructs/github-provider";
 import { PipelineRole } from "./constructs/pipeline-role";
 import { StateBucket } from "./constructs/state-bucket";
-import { policyJson } from "./policy";
+import { type Statement, policyJson } from "./policy";
 import {
   PIPELINE_ROLES,
   boundaryName,
@@ -65,12 +66,37 @@ export class StateStack extends PlacedStack {
         policy: policyJson(boundaryRights(this.#place, stage)),
       });
     }
+    new CloudwatchLogResourcePolicy(this, "waf-logs", {
+      policyName: "tweedle-waf-logs",
+      policyDocument: policyJson([this.#deliverWafLogs()]),
+    });
     if (apiGatewayAccount) new ApiGatewayLogging(this, "api-gateway", { roleName: API_GATEWAY_ROLE });
     const outputs = {
       state_bucket_name: this.bucket.bucket.id,
       ...(github && this.#createPipelineRoles(github)),
     };
     for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });
+  }
+
+  /**
+   * Lets AWS deliver the logs of the stages' firewalls. Without it, whoever sets a stage's logging would have to be allowed to write
+   * any of the account's policies for logs.
+   *
+   * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
+   */
+  #deliverWafLogs(): Statement {
+    const { accountId, region } = this.#place;
+    return {
+      Sid: "DeliverWafLogs",
+      Effect: "Allow",
+      Principal: { Service: "delivery.logs.amazonaws.com" },
+      Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      Resource: logGroupArn(this.#place, `${WAF_LOGS}${namePrefix("*")}*:log-stream:*`),
+      Condition: {
+        StringEquals: { "aws:SourceAccount": accountId },
+        ArnLike: { "aws:SourceArn": `arn:aws:logs:${region}:${accountId}:*` },
+      },
+    };
   }
 
   /** @returns what a workflow has to know of them */

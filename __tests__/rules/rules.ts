@@ -1939,7 +1939,7 @@ const PAYLOAD =
 /** The policies that a resource holds, without white space. */
 const documentsOf = ({ attributes }: Resource): readonly string[] =>
   Object.entries(attributes)
-    .filter(([name, value]) => name.endsWith("policy") && /"Statement"/.test(String(value)))
+    .filter(([name, value]) => /policy(_document)?$/.test(name) && /"Statement"/.test(String(value)))
     .map(([, value]) => String(value).replaceAll('" = ', '":').replace(/\s/g, ""));
 
 export const RULES: readonly Rule[] = [

@@ -28,6 +28,7 @@ const countByType = ({ resources }: SynthesizedStack) =>
 
 const BUCKETS_AND_BOUNDARIES = {
   aws_api_gateway_account: 1,
+  aws_cloudwatch_log_resource_policy: 1,
   aws_iam_policy: STAGES.length,
   aws_iam_role_policy_attachment: 1,
   aws_s3_bucket: 2,
@@ -133,6 +134,22 @@ it("Without the numbers, names alone are trusted; another branch can be the depl
     {
       [`${HOST}:aud`]: "sts.amazonaws.com",
       [`${HOST}:sub`]: ["repo:alice/shop:pull_request", "repo:alice/shop:ref:refs/heads/release/2"],
+    },
+  ]);
+});
+
+it("AWS may deliver the logs of the stages' firewalls, on behalf of this account", () => {
+  expect(statements(text(bare.at("waf-logs"), "policy_document"))).toEqual([
+    {
+      Sid: expect.any(String),
+      Effect: "Allow",
+      Principal: { Service: "delivery.logs.amazonaws.com" },
+      Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      Resource: `arn:aws:logs:${region}:${accountId}:log-group:aws-waf-logs-tweedle-*-*:log-stream:*`,
+      Condition: {
+        StringEquals: { "aws:SourceAccount": accountId },
+        ArnLike: { "aws:SourceArn": `arn:aws:logs:${region}:${accountId}:*` },
+      },
     },
   ]);
 });

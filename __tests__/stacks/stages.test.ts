@@ -88,6 +88,11 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
     statements(String(settingOf(bucket, "aws_s3_bucket_policy")?.["policy"]));
   const content = stack.at(CONTENT);
 
+  it(`${consumersSign ? "has" : "has not"} its API's requests and errors logged`, () => {
+    const { access_log_settings: settings } = stack.at("api/stage").attributes;
+    expect(settings !== undefined).toBe(consumersSign);
+  });
+
   it("is made of these resources", () => {
     const types = [...new Set(stack.resources.map(({ type }) => type))];
     expect(Object.fromEntries(types.map((type) => [type, stack.ofType(type).length]))).toEqual({
@@ -97,7 +102,8 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       aws_api_gateway_stage: 1,
       aws_cloudtrail: 1,
       aws_cloudwatch_dashboard: 1,
-      aws_cloudwatch_log_group: consumersSign ? 4 : 3,
+      // Each function's, and where the API logs, its two.
+      aws_cloudwatch_log_group: consumersSign ? 4 + 2 : 3,
       aws_cloudwatch_metric_alarm: consumersSign ? 12 : 10,
       aws_iam_role: consumersSign ? 4 : 3,
       aws_iam_role_policy: consumersSign ? 7 : 5,

@@ -199,7 +199,12 @@ describe("wafRateLimit", () => {
   const on = stackOf("waf");
 
   it("puts a firewall before the stage that blocks an address over the limit, and nothing else", () => {
-    expect(difference("waf")).toEqual({ aws_wafv2_web_acl: 1, aws_wafv2_web_acl_association: 1 });
+    expect(difference("waf")).toEqual({
+      aws_cloudwatch_log_group: 1,
+      aws_wafv2_web_acl: 1,
+      aws_wafv2_web_acl_association: 1,
+      aws_wafv2_web_acl_logging_configuration: 1,
+    });
     const acl = on.only("aws_wafv2_web_acl");
     expect(acl.attributes).toMatchObject({
       scope: "REGIONAL",
@@ -217,6 +222,40 @@ describe("wafRateLimit", () => {
       resource_arn: `\${${on.at("api/stage").address}.arn}`,
       web_acl_arn: `\${${acl.address}.arn}`,
     });
+  });
+});
+
+describe("the log of wafRateLimit", () => {
+  const on = stackOf("waf");
+  const logging = on.only("aws_wafv2_web_acl_logging_configuration");
+
+  it("keeps what the firewall blocks, and nothing else, for 365 days in a group of the name that AWS WAF wants", () => {
+    const group = on.at("web-acl/logs");
+    expect(group.attributes).toEqual({
+      name: "aws-waf-logs-tweedle-open-web-acl",
+      retention_in_days: 365,
+    });
+    expect(logging.attributes).toMatchObject({
+      resource_arn: `\${${on.only("aws_wafv2_web_acl").address}.arn}`,
+      log_destination_configs: [`\${${group.address}.arn}`],
+      logging_filter: {
+        default_behavior: "DROP",
+        filter: [
+          {
+            behavior: "KEEP",
+            requirement: "MEETS_ANY",
+            condition: [{ action_condition: { action: "BLOCK" } }],
+          },
+        ],
+      },
+    });
+  });
+
+  it("holds no signature and no key: neither a query nor the headers that have them", () => {
+    expect(logging.attributes["redacted_fields"]).toEqual([
+      { query_string: {} },
+      ...["authorization", "x-amz-security-token", "x-api-key"].map((name) => ({ single_header: { name } })),
+    ]);
   });
 });
 

@@ -117,6 +117,10 @@ const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: re
     honoured: [],
     atAws: ["name", "scope", "default_action", "rule", "visibility_config"],
   },
+  aws_wafv2_web_acl_logging_configuration: {
+    honoured: [],
+    atAws: ["resource_arn", "log_destination_configs", "logging_filter", "redacted_fields"],
+  },
   aws_wafv2_web_acl_association: { honoured: [], atAws: ["resource_arn", "web_acl_arn"] },
   aws_api_gateway_method_settings: {
     honoured: ["rest_api_id", "stage_name", "method_path", "settings"],

@@ -1,6 +1,9 @@
+import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { Wafv2WebAcl } from "@cdktf/provider-aws/lib/wafv2-web-acl";
 import { Wafv2WebAclAssociation } from "@cdktf/provider-aws/lib/wafv2-web-acl-association";
+import { Wafv2WebAclLoggingConfiguration } from "@cdktf/provider-aws/lib/wafv2-web-acl-logging-configuration";
 import { Construct } from "constructs";
+import { WAF_LOGS } from "../arns";
 import type { UrlApi } from "./url-api";
 
 export interface WebAclProps {
@@ -10,8 +13,11 @@ export interface WebAclProps {
   readonly rateLimit: number;
 }
 
+/** Headers that are credentials, or sign a request. */
+const SECRET_HEADERS = ["authorization", "x-amz-security-token", "x-api-key"];
+
 /**
- * A firewall before an API, which lets each address make so many requests and no more.
+ * A firewall before an API, which lets each address make so many requests and no more, and logs those that it blocks.
  *
  * https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
  */
@@ -51,6 +57,25 @@ export class WebAcl extends Construct {
     new Wafv2WebAclAssociation(this, "association", {
       resourceArn: api.stage.arn,
       webAclArn: this.webAcl.arn,
+    });
+    const logs = new CloudwatchLogGroup(this, "logs", {
+      name: `${WAF_LOGS}${webAclName}`,
+      retentionInDays: 365,
+    });
+    new Wafv2WebAclLoggingConfiguration(this, "logging", {
+      resourceArn: this.webAcl.arn,
+      logDestinationConfigs: [logs.arn],
+      loggingFilter: {
+        defaultBehavior: "DROP",
+        filter: [
+          {
+            behavior: "KEEP",
+            requirement: "MEETS_ANY",
+            condition: [{ actionCondition: { action: "BLOCK" } }],
+          },
+        ],
+      },
+      redactedFields: [{ queryString: {} }, ...SECRET_HEADERS.map((name) => ({ singleHeader: { name } }))],
     });
   }
 }
