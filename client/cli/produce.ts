@@ -4,6 +4,9 @@ import { bytes, mediaType, pair, whole } from "./values";
 
 export interface ProduceFlags {
   readonly recursive?: boolean;
+  readonly followLinks?: boolean;
+  readonly exec?: string;
+  readonly allowEmpty?: boolean;
   readonly name?: string;
   readonly contentType?: string;
   readonly metadata?: Record<string, string>;
@@ -17,12 +20,15 @@ export interface ProduceFlags {
 }
 
 export const produce = addSettings(new Command("produce"), ["apiUrl"])
-  .description("Send files, folders or standard input")
-  .argument("<file...>", "files to send; - is standard input")
+  .description("Send files, folders, standard input or what a command prints")
+  .argument("[file...]", "files to send; - is standard input")
+  .option("-r, --recursive", "send the files in folders, too, named as they lie there")
+  .option("--follow-links", "with -r, send what symbolic links lead to; without it, each is reported")
   .option(
-    "-r, --recursive",
-    "send the files in folders, too, named as they lie there; links are not followed",
+    "--exec <command>",
+    "send what a shell command prints, and nothing if it fails: if it ends with another exit code than 0, or is killed",
   )
+  .option("--allow-empty", "send an empty payload where standard input, or a pipe, has nothing in it")
   .option("--name <name>", "what the payload is called; default the file's name")
   .option("--content-type <type>", "the media type; default by the name's ending", mediaType)
   .option("--metadata <name=value>", "stored with each payload; may be repeated", pair)
@@ -54,6 +60,16 @@ export const produce = addSettings(new Command("produce"), ["apiUrl"])
     "go on with an interrupted upload of the same file, and let this one be gone on with; without it, an upload that is interrupted is given up",
   )
   .option("--json", "print a line of JSON for each payload, sent or not")
+  .addHelpText(
+    "after",
+    `
+What cannot be sent is reported, on stderr and with --json on stdout, too; all
+else is sent, and the exit code is 1.
+
+A command of --exec reads tweedle's standard input. A pipeline fails only with
+its last command: --exec "bash -c 'set -o pipefail; a | b'" fails with any. An
+empty standard input is refused: it looks the same after a command that failed.`,
+  )
   .action(async (files: string[], flags: ProduceFlags) => {
     const { runProduce } = await import("./run-produce");
     await runProduce(files, flags);

@@ -1,33 +1,39 @@
-import type { Dirent } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
-import { basename, join, posix, relative, sep } from "node:path";
+import { createReadStream } from "node:fs";
+import type { Readable } from "node:stream";
 import { quote } from "../../common/quote";
 import { NAME } from "../../functions/sign-url/fields";
 import { isName, nameOf } from "../../functions/sign-url/keys";
 import { formatBytes } from "../../stacks/format";
+import { TweedleError } from "../errors";
 import { withWorkers } from "../produce/pool";
 import { Producer } from "../produce/producer";
 import type { ProgressReport } from "../produce/progress";
 import { settingsOf } from "./configuration";
 import { EXIT_CODES, UsageError, codeOfInterruption, interruptible } from "./exit";
+import { type FoundFile, findFiles } from "./find-files";
 import type { ProduceFlags } from "./produce";
 import { sentenceOf } from "./sentence";
+import { endingWith, outputOf } from "./shell";
 import { ProgressLine, printJson, printable, progressText } from "./terminal";
 
 /** A payload to send. */
 interface Item {
+  /** What the user gave: a file's path, "-" or a command. */
   readonly path: string;
-  readonly name: string | undefined;
-  /** In bytes; NaN of standard input, a pipe or a device, which can be read once only. */
+  readonly name: string;
+  /** In bytes; NaN of what can be read once only. */
   readonly size: number;
+  /** Where its bytes come from, if that is not the path. */
+  readonly open: (() => Readable) | undefined;
 }
 
 const STDIN = "-";
 
 /** Sends what the command line names, several small files at once. All are looked at before the first is sent. */
 export async function runProduce(files: readonly string[], flags: ProduceFlags): Promise<void> {
+  checkFlags(files, flags);
   const { apiUrl } = await settingsOf(flags as Record<string, unknown>, ["apiUrl"]);
-  const items = (await Promise.all(files.map((file) => itemsAt(file, flags)))).flat();
+  const items = await itemsOf(files, flags);
   checkItems(items, flags);
   const { concurrency = 4, inlineThreshold, multipartThreshold, partSize } = flags;
   const producer = new Producer({
@@ -44,8 +50,8 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
   const shown = new Shown(items);
   const send = async (item: Item) => {
     try {
-      await producer.produce(item.path === STDIN ? process.stdin : item.path, {
-        name: item.name ?? (item.path === STDIN ? "stdin" : undefined),
+      await producer.produce(item.open?.() ?? item.path, {
+        name: item.name,
         contentType: flags.contentType,
         metadata: flags.metadata,
         resume: flags.resume,
@@ -62,9 +68,7 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
       shown.clear();
       const sentence = sentenceOf(error);
       if (sentence === undefined) throw error;
-      if (flags.json) printJson({ file: item.path, reason: sentence });
-      if (!interrupted.aborted) console.error(printable(`${item.path}: ${sentence}`));
-      process.exitCode = EXIT_CODES.failed;
+      fail(item.path, sentence, { json: flags.json, quiet: interrupted.aborted });
     }
   };
   try {
@@ -86,59 +90,98 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
   }
 }
 
-/** @throws UsageError where there is nothing to send at a path */
-async function itemsAt(path: string, { recursive, name }: ProduceFlags): Promise<Item[]> {
-  if (path === STDIN) return [{ path, name, size: NaN }];
-  let found;
-  try {
-    found = await stat(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? `There is no file ${path}.` : `${path} cannot be read: ${code}.`;
-    throw new UsageError(why, { cause: error });
-  }
-  if (!found.isDirectory()) return [{ path, name, size: found.isFile() ? found.size : NaN }];
-  if (!recursive) throw new UsageError(`${path} is a folder. Send the files in it with -r.`);
-  const items: Item[] = [];
-  const called = basename(path);
-  // As cp -r has it: a folder that has no name here gives what is in it.
-  const prefix = [".", ".."].includes(called) ? "" : called;
-  // Links are not followed: one may lead out of the folder, or back into it.
-  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const file = join(parentOf(entry), entry.name);
-    const within = relative(path, file).split(sep).join(posix.sep);
-    items.push({ path: file, name: name ?? posix.join(prefix, within), size: (await stat(file)).size });
-  }
-  return items.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+/** Reports that something is not sent. */
+function fail(
+  path: string,
+  sentence: string,
+  { json, quiet }: { readonly json?: boolean | undefined; readonly quiet?: boolean },
+): void {
+  if (json) printJson({ file: path, reason: sentence });
+  if (!quiet) console.error(printable(sentence.startsWith(`${path} `) ? sentence : `${path}: ${sentence}`));
+  process.exitCode = EXIT_CODES.failed;
 }
 
-/** Since Node 20.12 it is called parentPath. */
-const parentOf = (entry: Dirent): string => entry.parentPath ?? (entry as unknown as { path: string }).path;
+/** @throws UsageError where the options do not go with each other */
+function checkFlags(files: readonly string[], { recursive, followLinks, name, exec }: ProduceFlags): void {
+  const mistakes: readonly (readonly [isMade: boolean, sentence: string])[] = [
+    [
+      (exec === undefined) === (files.length === 0),
+      "Say what to send: files, - for standard input, or --exec COMMAND, and not both.",
+    ],
+    [files.filter((file) => file === STDIN).length > 1, "Standard input can be sent once."],
+    [followLinks === true && !recursive, "--follow-links is for the links in folders: say -r, too."],
+    [
+      name !== undefined && !isName(name),
+      `${quote(name)} cannot be a payload's name: it must be ${NAME.mustBe}. Say another with --name.`,
+    ],
+  ];
+  refuse(mistakes);
+}
 
+/** @throws UsageError where the options do not go with what there is to send */
 function checkItems(items: readonly Item[], { name, resume, expectedSize }: ProduceFlags): void {
-  if (items.length === 0) throw new UsageError("There are no files to send.");
-  if (name !== undefined && items.length > 1) {
-    throw new UsageError("--name is for one payload, and there are several.");
-  }
-  if (items.filter(({ path }) => path === STDIN).length > 1) {
-    throw new UsageError("Standard input can be sent once.");
-  }
   const stream = items.find(({ size }) => Number.isNaN(size));
-  if (resume && stream) {
-    throw new UsageError(`--resume is for files: ${stream.path} cannot be read again.`);
-  }
-  if (expectedSize !== undefined && !stream) {
-    throw new UsageError("--expected-size is for standard input: a file says its size itself.");
-  }
-  for (const item of items) {
-    const called = item.name ?? basename(item.path);
-    if (!isName(called)) {
-      throw new UsageError(
-        `${quote(called)} cannot be a payload's name: it must be ${NAME.mustBe}. Say another with --name.`,
-      );
+  refuse([
+    [name !== undefined && items.length > 1, "--name is for one payload, and there are several."],
+    [Boolean(resume && stream), `--resume is for files: ${stream?.path} cannot be read again.`],
+    [
+      expectedSize !== undefined && !stream,
+      "--expected-size is for standard input and --exec: a file says its size itself.",
+    ],
+  ]);
+}
+
+function refuse(mistakes: readonly (readonly [isMade: boolean, sentence: string])[]): void {
+  const made = mistakes.find(([isMade]) => isMade);
+  if (made) throw new UsageError(made[1]);
+}
+
+/**
+ * Finds what is to be sent, and reports what cannot be.
+ *
+ * @throws TweedleError Invalid, where there is nothing
+ */
+async function itemsOf(files: readonly string[], flags: ProduceFlags): Promise<Item[]> {
+  const { exec, name, allowEmpty, json } = flags;
+  if (exec !== undefined)
+    return [{ path: exec, name: name ?? "stdout", size: NaN, open: () => outputOf(exec) }];
+  const unlessEmpty = (input: Readable) => (allowEmpty ? input : endingWith(input, refuseEmpty));
+  const items: Item[] = [];
+  let failures = 0;
+  const report = (path: string, sentence: string) => {
+    failures += 1;
+    fail(path, sentence, { json });
+  };
+  const add = (found: FoundFile) => {
+    const { path, size, isPipe } = found;
+    const item = { path, name: name ?? found.name, size };
+    if (isName(item.name))
+      items.push({ ...item, open: isPipe ? () => unlessEmpty(createReadStream(path)) : undefined });
+    else {
+      const why = `${quote(item.name)} cannot be a payload's name: it must be ${NAME.mustBe}.`;
+      report(path, `${why} Send it by itself, with --name.`);
     }
+  };
+  for (const file of files) {
+    if (file === STDIN)
+      items.push({ path: STDIN, name: name ?? "stdin", size: NaN, open: () => unlessEmpty(process.stdin) });
+    else
+      for await (const found of findFiles(file, flags)) {
+        if ("reason" in found) report(found.path, `${found.reason}.`);
+        else add(found);
+      }
   }
+  if (items.length + failures === 0) throw new TweedleError("Invalid", "There are no files to send.");
+  return items;
+}
+
+/** Whether a command has failed before it printed anything, a pipe does not tell. */
+function refuseEmpty(bytes: number): void {
+  if (bytes > 0) return;
+  throw new TweedleError(
+    "Invalid",
+    "It is empty, as after a command that failed. Say --allow-empty to send an empty payload, or --exec COMMAND to send what a command prints.",
+  );
 }
 
 /** How far all payloads together are. */
@@ -165,7 +208,7 @@ class Shown {
   #text(item: Item, elapsedSeconds: number): string {
     const reports = [...this.#reports.values()];
     const [only] = reports;
-    if (this.items.length === 1 && only) return progressText(item.name ?? item.path, only, elapsedSeconds);
+    if (this.items.length === 1 && only) return progressText(item.name, only, elapsedSeconds);
     const bytes = reports.reduce((sum, each) => sum + each.bytes, 0);
     const all = { bytes, totalBytes: this.#totalBytes };
     return progressText(`${this.items.length} files`, all, elapsedSeconds);

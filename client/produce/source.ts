@@ -45,6 +45,22 @@ export interface FileSource extends Source {
   readonly assertUnchanged: () => Promise<void>;
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "it may not be read",
+  ELOOP: "its symbolic links lead in a circle",
+  ENAMETOOLONG: "its path is too long",
+  ENOENT: "there is no such file",
+  ENOTDIR: "a part of its path is no folder",
+  ENXIO: "it is a socket, or a device without a driver",
+  EPERM: "it may not be read",
+};
+
+/** Why a file system gives no file: completes the sentence "<path> cannot be sent: …." */
+export function reasonOf(error: unknown): string {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? (code || String(error));
+}
+
 /**
  * Opens what is at a path: a file as a source; what can only be read once, and to an end that is not known before, as
  * a handle.
@@ -64,9 +80,7 @@ export async function openFile(path: string): Promise<FileSource | FileHandle> {
   } catch (error) {
     await handle?.close();
     if (error instanceof TweedleError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "there is no such file" : code === "EACCES" ? "it may not be read" : code;
-    throw new TweedleError("Invalid", `${path} cannot be sent: ${why}.`, { cause: error });
+    throw new TweedleError("Invalid", `${path} cannot be sent: ${reasonOf(error)}.`, { cause: error });
   }
 }
 
