@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { ROLES } from "../functions/sign-url/actions";
 import { openApi } from "../functions/sign-url/openapi";
 import { buildPage } from "../functions/upload-form/build";
@@ -13,7 +14,7 @@ import { medians, takeTurns } from "./turns";
 const FRESH_PROCESSES = 15;
 const RULES = { roles: ROLES };
 const SETTINGS = { title: "Bench", maxObjectBytes: undefined, contentTypes: undefined };
-const SMALL: Goal = { text: "the page at most 36,000", holds: (ours) => ours <= 36_000 };
+const SMALL: Goal = { text: "the page at most 16,000 bytes", holds: (ours) => ours <= 16_000 };
 const NO_SLOWER: Goal = { text: "no slower than the signer", holds: (_, [signer = NaN]) => signer >= 1 };
 
 const EVENTS = {
@@ -52,8 +53,8 @@ export function compareForm(folder: string): Comparison {
         contenders.map(({ code }) => Buffer.byteLength(code)),
       ),
       row(
-        "its page or description, bytes",
-        [page.html, JSON.stringify(openApi(RULES))].map((text) => Buffer.byteLength(text)),
+        "page or description, gzipped",
+        [page.html, JSON.stringify(openApi(RULES))].map((text) => gzipSync(text).length),
         SMALL,
       ),
       row(

@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request as send } from "node:http";
+import { buffer } from "node:stream/consumers";
+import { gunzipSync, inflateSync } from "node:zlib";
 import { CREDENTIALS, type Chain, start } from "../../local/chain";
 import { startGateway } from "../../local/api-gateway/gateway";
 import { signedHeaders } from "../../functions/send-message/signed-headers";
@@ -112,7 +114,9 @@ describe("the gateway", () => {
     const [get, head] = await Promise.all(
       ["GET", "HEAD"].map((method) => fetch(open.apiUrl + path, { method })),
     );
-    const ofConnection = /^(connection|keep-alive|transfer-encoding|content-length|date|x-amzn-requestid)$/;
+    // And of a body, of which HEAD has none that could be compressed.
+    const ofConnection =
+      /^(connection|keep-alive|transfer-encoding|content-(length|encoding)|date|x-amzn-requestid)$/;
     const headersOf = (response: Response | undefined) =>
       [...(response?.headers ?? [])].filter(([name]) => !ofConnection.test(name));
     expect([get?.status, head?.status, await head?.text()]).toEqual([200, 200, ""]);
@@ -153,6 +157,14 @@ describe("the gateway", () => {
     expect(new URL(url).origin).toBe(open.s3Endpoint);
   });
 });
+
+/** Sends a POST, and takes the response's bytes as they come. */
+async function exchange(url: string, acceptEncoding: string | undefined) {
+  const headers = acceptEncoding === undefined ? {} : { "accept-encoding": acceptEncoding };
+  const request = send(url, { method: "POST", headers }).end();
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  return { headers: response.headers, bytes: await buffer(response) };
+}
 
 describe("a gateway of its own", () => {
   const integration = {
@@ -202,6 +214,46 @@ describe("a gateway of its own", () => {
     }
     expect(statuses).toEqual([200, 200, 200, 429, 429]);
     await gateway.stop();
+  });
+
+  test.each([
+    ["gzip", "gzip"],
+    ["deflate", "deflate"],
+    // As browsers say it.
+    ["gzip, deflate, br, zstd", "gzip"],
+    ["GZIP;q=0.5", "gzip"],
+    ["gzip;q=0.5, deflate;q=0.9", "deflate"],
+    // The coding that the caller prefers is not one of API Gateway's.
+    ["br, gzip", undefined],
+    ["gzip;q=0.1, br;q=0.2", undefined],
+    ["gzip;q=0", undefined],
+    ["identity", undefined],
+    ["*", undefined],
+    ["", undefined],
+    [undefined, undefined],
+  ])("compresses a large answer for a caller who accepts %j: %s", async (accepted, coding) => {
+    const body = "x".repeat(1000);
+    const gateway = await startGateway(
+      options(() => Promise.resolve({ statusCode: 200, body }), { minimumCompressionBytes: 1000 }),
+    );
+    const { headers, bytes } = await exchange(gateway.url, accepted);
+    await gateway.stop();
+    expect(headers["content-encoding"]).toBe(coding);
+    const decode = { gzip: gunzipSync, deflate: inflateSync, none: (same: Buffer) => same };
+    expect(decode[(coding as "gzip" | undefined) ?? "none"](bytes).toString()).toBe(body);
+  });
+
+  test.each([
+    ["is small", { body: "x".repeat(999) }, 1000],
+    ["is encoded already", { body: "x".repeat(1000), headers: { "Content-Encoding": "br" } }, 1000],
+    ["is of an API that compresses nothing", { body: "x".repeat(1000) }, undefined],
+  ])("compresses no answer that %s", async (_, answer, minimumCompressionBytes) => {
+    const gateway = await startGateway(
+      options(() => Promise.resolve({ statusCode: 200, ...answer }), { minimumCompressionBytes }),
+    );
+    const { bytes } = await exchange(gateway.url, "gzip");
+    await gateway.stop();
+    expect(bytes.toString()).toBe(answer.body);
   });
 
   test("holds 64 MB of bodies that have not come whole, and tells further large ones to come back, but no small one", async () => {

@@ -794,9 +794,12 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       expect(stack.only("aws_api_gateway_stage").attributes).not.toHaveProperty("cache_cluster_enabled");
     });
 
-    it("is deployed anew when its definition changes", () => {
+    it("is deployed again when its definition or its compression changes", () => {
       expect(stack.only("aws_api_gateway_deployment").attributes).toMatchObject({
-        triggers: { definition: createHash("sha256").update(body).digest("hex") },
+        triggers: {
+          definition: createHash("sha256").update(body).digest("hex"),
+          minimumCompressionSize: text(restApi, "minimum_compression_size"),
+        },
         lifecycle: { create_before_destroy: true },
       });
       expect(stack.only("aws_api_gateway_stage").attributes).toMatchObject({

@@ -1,19 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { LIMITS } from "./limits";
-import { UNFIT, ZERO_WIDTH } from "./names";
+import { CAPABILITY_BYTES, KEY_PREFIX, MAX_NAME_BYTES, UNFIT, ZERO_WIDTH } from "./names";
 
-/** Where payloads live in the content bucket: the notification, the policies and the keys all use this prefix. */
-export const KEY_PREFIX = "input/";
+export { KEY_PREFIX, MAX_NAME_BYTES } from "./names";
 
 /** A random UUID, version 4, as a regular expression. */
 export const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 const CAPABILITY = new RegExp(`^${KEY_PREFIX}${UUID}/`);
-const CAPABILITY_BYTES = KEY_PREFIX.length + 36 + 1;
 
 const ZERO_WIDTH_END = new RegExp(`(^|/)${ZERO_WIDTH}|${ZERO_WIDTH}(/|$)`);
-
-/** Longest name, in bytes. */
-export const MAX_NAME_BYTES = LIMITS.keyBytes - CAPABILITY_BYTES;
 
 /** Whether a key may end so: segments separated by "/", none of them empty, "." or "..". */
 const isPath = (path: string): boolean =>

@@ -1,3 +1,14 @@
+import { LIMITS } from "./limits";
+
+/** The prefix of payloads in the content bucket: the notification, the policies and the keys all use it. */
+export const KEY_PREFIX = "input/";
+
+/** The bytes of a key before its name: input/<UUID>/. */
+export const CAPABILITY_BYTES = KEY_PREFIX.length + 36 + 1;
+
+/** The longest name, in bytes of UTF-8. */
+export const MAX_NAME_BYTES = LIMITS.keyBytes - CAPABILITY_BYTES;
+
 /**
  * Characters that a key may not hold although S3 takes them. Controls, line separators, halves of surrogate pairs and
  * noncharacters break XML listings and logs; SQS refuses U+FFFE and U+FFFF. Bidirectional marks show a reader another

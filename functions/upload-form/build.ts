@@ -61,18 +61,13 @@ export function buildPage({ title, maxObjectBytes, contentTypes }: PageSettings)
   };
   const html = readFileSync(join(FOLDER, "index.html"), "utf8")
     .replace(/<!--.*?-->\n?/gs, "")
-    .replace(/\s+\/?>/g, ">")
-    .replace(/\n\s*/g, " ")
-    .replace(
-      / ?(<\/?(?:head|body|html|meta|link|title|main|header|section|template|script|div|ul|li|p|h1|h2)\b[^>]*>) ?/g,
-      "$1",
-    )
+    .replace(/\n\s*/g, "\n")
     .replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
       if (!Object.hasOwn(values, name)) throw new Error(`The page has no text for {{${name}}}.`);
       return escapeHtml(values[name] ?? "");
     })
     // Functions: what they put there may hold "$&".
-    .replace('<link rel="stylesheet" href="style.css">', () => `<style>${style}</style>`)
+    .replace('<link rel="stylesheet" href="style.css" />', () => `<style>${style}</style>`)
     .replace('<script src="main.ts"></script>', () => `<script>${script}</script>`);
   const policy = [
     "default-src 'none'",

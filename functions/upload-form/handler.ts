@@ -7,8 +7,10 @@ import type { Page } from "./page";
 
 /** What the page's server tells a browser beside its policy: to guess nothing, to tell nobody, to show it in no frame. */
 const HEADERS = {
-  // Kept by the browser, and asked for each time whether it is still this one.
+  // The browser keeps the page, and asks each time whether it is still the same.
   "cache-control": "no-cache",
+  // API Gateway compresses the page for a browser that accepts that.
+  vary: "accept-encoding",
   "referrer-policy": "no-referrer",
   "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
   "cross-origin-opener-policy": "same-origin",
@@ -19,9 +21,12 @@ const HEADERS = {
 
 const METHODS: readonly string[] = ["GET", "HEAD"];
 
+/** The part of an ETag that a weak comparison looks at. */
+const opaque = (etag: string) => etag.trim().replace(/^W\//, "");
+
 /** Whether an If-None-Match names an ETag: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match */
 const names = (condition: string, etag: string) =>
-  condition.split(",").some((one) => ["*", etag].includes(one.trim().replace(/^W\//, "")));
+  condition.split(",").some((one) => ["*", opaque(etag)].includes(opaque(one)));
 
 /**
  * The upload form: a Lambda handler behind API Gateway's proxy integration that answers GET / with a page, and signs
@@ -36,7 +41,8 @@ export function createHandler(
 ) {
   const contentSecurityPolicy = `${policy}; connect-src 'self' ${bucketOrigin}`;
   const digest = createHash("sha256").update(html).update(contentSecurityPolicy).digest("base64url");
-  const etag = `"${digest}"`;
+  // Weak: compressed or not, it is the same page. https://www.rfc-editor.org/rfc/rfc9110#name-weak-versus-strong
+  const etag = `W/"${digest}"`;
   const headers = { ...HEADERS, etag, "content-security-policy": contentSecurityPolicy };
 
   return answering(async (event) => {

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { executeApiArn } from "../../stacks/arns";
 import { type ApiDefinition, type Integration, functionArn } from "./definition";
 import { type Answer, GatewayError, gatewayAnswer, mockAnswer } from "./answers";
+import { encode } from "./compression";
 import { type AccessRequest, type Principal, globalContext, isAllowed } from "../iam";
 import { type LocalFunction, withTimeout } from "../lambda";
 import { type ProxyRequest, proxyAnswer, proxyEvent } from "./proxy-integration";
@@ -17,6 +18,8 @@ export interface GatewayOptions {
   readonly region: string;
   /** The API's stage, the first part of its paths. */
   readonly stageName: string;
+  /** The smallest response that is compressed for a caller who asks for it, in bytes. @default none is */
+  readonly minimumCompressionBytes?: number | undefined;
   /** The functions that integrations name, by ARN. */
   readonly functions: ReadonlyMap<string, LocalFunction>;
   /** Requests a second on average and at once; Infinity for no throttling. */
@@ -140,8 +143,13 @@ async function respond(
   }
   // What is left of a body that was not read is dropped: a caller that is still sending would miss the answer.
   request.resume();
-  response.writeHead(answer.statusCode, { ...answer.headers, "x-amzn-requestid": requestId });
-  response.end(request.method === "HEAD" ? undefined : answer.body);
+  const { headers, body } = encode(
+    answer,
+    request.headers["accept-encoding"]?.toString(),
+    options.minimumCompressionBytes,
+  );
+  response.writeHead(answer.statusCode, { ...headers, "x-amzn-requestid": requestId });
+  response.end(request.method === "HEAD" ? undefined : body);
   options.onStep?.({ kind: "passed-on", statusCode: answer.statusCode, body: answer.body });
 }
 

@@ -103,7 +103,10 @@ const SETTINGS: Readonly<Record<string, { honoured: readonly string[]; atAws: re
     atAws: ["description", "enable_key_rotation", "deletion_window_in_days", "policy"],
   },
   aws_kms_alias: { honoured: [], atAws: ["name", "target_key_id"] },
-  aws_api_gateway_rest_api: { honoured: ["body"], atAws: ["name", "description", "endpoint_configuration"] },
+  aws_api_gateway_rest_api: {
+    honoured: ["body", "minimum_compression_size"],
+    atAws: ["name", "description", "endpoint_configuration"],
+  },
   aws_api_gateway_deployment: { honoured: ["rest_api_id"], atAws: ["triggers"] },
   aws_api_gateway_stage: {
     honoured: ["rest_api_id", "deployment_id", "stage_name"],

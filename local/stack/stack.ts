@@ -71,6 +71,8 @@ export interface EventSource {
 export interface StackApi {
   readonly definition: ApiDefinition;
   readonly stageName: string;
+  /** The smallest response that is compressed for a caller who asks for it, in bytes; undefined where none is. */
+  readonly minimumCompressionBytes: number | undefined;
   readonly throttling: Throttling;
   /** Who may call the methods that want an API key; undefined where none is given out. */
   readonly usagePlan: UsagePlan | undefined;
@@ -317,6 +319,8 @@ function readApi(all: All, place: Place, functions: readonly StackFunction[]): S
         throw new Error(`API Gateway may not invoke ${target.name} for ${method.toUpperCase()} ${path}.`);
     }
   }
+  // -1 switches compression off.
+  const minimumCompressionBytes = Number(restApi["minimum_compression_size"] ?? -1);
   const [methodSettings] = all("aws_api_gateway_method_settings");
   const settings = (methodSettings?.["settings"] ?? {}) as Json;
   if (methodSettings && methodSettings["method_path"] !== "*/*") {
@@ -326,6 +330,7 @@ function readApi(all: All, place: Place, functions: readonly StackFunction[]): S
   return {
     definition,
     stageName,
+    minimumCompressionBytes: minimumCompressionBytes >= 0 ? minimumCompressionBytes : undefined,
     throttling: {
       rateLimit: (settings["throttling_rate_limit"] as number | undefined) ?? Infinity,
       burstLimit: (settings["throttling_burst_limit"] as number | undefined) ?? Infinity,

@@ -39,6 +39,14 @@ export interface UrlApiProps {
 }
 
 /**
+ * The smallest response that API Gateway compresses for a caller who accepts that, in bytes: the form's page, the API's
+ * description and the URLs of many parts. A single URL gains nothing.
+ *
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gzip-compression-decompression.html
+ */
+const MINIMUM_COMPRESSION_BYTES = 10_000;
+
+/**
  * A line of the access log: who asked for what and how it went, without a query, a header or a path that a caller made.
  *
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
@@ -94,12 +102,16 @@ export class UrlApi extends Construct {
       name: props.apiName,
       description: "Pre-signed URLs for messages that are too big for a queue.",
       body,
+      minimumCompressionSize: String(MINIMUM_COMPRESSION_BYTES),
       endpointConfiguration: { types: ["REGIONAL"] },
     });
     const deployment = new ApiGatewayDeployment(this, "deployment", {
       restApiId: this.restApi.id,
-      // A deployment is a copy: without a new one, a changed definition is not served.
-      triggers: { definition: createHash("sha256").update(body).digest("hex") },
+      // A deployment is a copy: without a new one, a changed definition, or another compression, is not served.
+      triggers: {
+        definition: createHash("sha256").update(body).digest("hex"),
+        minimumCompressionSize: String(MINIMUM_COMPRESSION_BYTES),
+      },
       lifecycle: { createBeforeDestroy: true },
     });
     const logs = props.logs

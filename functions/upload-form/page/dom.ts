@@ -1,14 +1,14 @@
 /** The element of this id, which index.html has. */
 export function element(id: string): HTMLElement {
   const found = document.getElementById(id);
-  if (!found) throw new Error(`#${id}`);
+  if (!found) throw new Error(`index.html has no element with the id "${id}".`);
   return found;
 }
 
 /** The only element of this class in another. */
 export function within(parent: ParentNode, name: string): HTMLElement {
   const found = parent.querySelector<HTMLElement>(`.${name}`);
-  if (!found) throw new Error(`.${name}`);
+  if (!found) throw new Error(`index.html has no element of the class "${name}" here.`);
   return found;
 }
 

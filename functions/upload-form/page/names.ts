@@ -1,8 +1,5 @@
-import { LIMITS } from "../../sign-url/limits";
-import { UNFIT, ZERO_WIDTH } from "../../sign-url/names";
+import { MAX_NAME_BYTES, UNFIT, ZERO_WIDTH } from "../../sign-url/names";
 
-/** What a key has before the name: input/<UUID>/. */
-const PREFIX_BYTES = 43;
 const bytes = (text: string) => new TextEncoder().encode(text).length;
 
 const UNFIT_ALONE_OR_AT_END = new RegExp(`^\\.{1,2}$|^${ZERO_WIDTH}+|${ZERO_WIDTH}+$`, "g");
@@ -20,13 +17,12 @@ export function cleanName(path: string): string {
     .filter((segment) => segment !== "")
     .map(cleanSegment)
     .join("/");
-  const most = LIMITS.keyBytes - PREFIX_BYTES;
-  if (bytes(name) <= most) return name || "_";
+  if (bytes(name) <= MAX_NAME_BYTES) return name || "_";
   const characters = Array.from(name);
   const end = characters.slice(-40).join("").split("/").at(-1) ?? "";
   let start = "";
   for (const character of characters) {
-    if (bytes(start + character + end) + 3 > most) break;
+    if (bytes(start + character + end) + 3 > MAX_NAME_BYTES) break;
     start += character;
   }
   // A cut may end in a slash.
