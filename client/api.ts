@@ -1,6 +1,8 @@
 import { quote } from "../common/quote";
+import { remedyOf } from "../contract/answers";
 import { type Signer, signedHeaders } from "../functions/send-message/signed-headers";
-import { AccessRefusedError, HttpError, TweedleError, throwIfAborted } from "./errors";
+import { ACTIONS, type ActionName, type Role } from "../functions/sign-url/actions";
+import { AccessRefusedError, HttpError, TweedleError, isAccessRefused } from "./errors";
 import { type Connections, close, connections, send, textOf } from "./http";
 import { type RetryOptions, retrying } from "./retry";
 
@@ -18,8 +20,20 @@ export interface SignedParts extends Omit<SignedUrl, "url"> {
   readonly parts: readonly { readonly part_number: number; readonly url: string }[];
 }
 
-/** Gives credentials, new ones where the old have ended: what the AWS SDK calls a provider. */
-export type CredentialProvider = () => Promise<Signer["credentials"]>;
+/** The answer of createMultipartUpload. */
+export interface SignedCreation extends SignedUrl {
+  /** The largest object that the stage takes, in bytes, where it caps them. */
+  readonly max_object_bytes?: number;
+}
+
+/**
+ * Gives credentials: what the AWS SDK calls a provider.
+ *
+ * @param options.forceRefresh whether those that it gave before are refused: it gives others, if it can
+ */
+export type CredentialProvider = (options?: {
+  readonly forceRefresh?: boolean;
+}) => Promise<Signer["credentials"]>;
 
 export interface ApiOptions {
   /** Where the API is, with its stage: the stack's output api_url. */
@@ -33,29 +47,27 @@ export interface ApiOptions {
   readonly retry?: RetryOptions | undefined;
   /** Connections to use, and to leave open. @default its own */
   readonly connections?: Connections | undefined;
+  /** The time, in milliseconds since 1970. Where the API's is another, that one counts. @default Date.now */
+  readonly now?: (() => number) | undefined;
 }
 
-interface Operation {
-  readonly security?: readonly Readonly<Record<string, unknown>>[];
-  readonly requestBody?: { content: { "application/json": { schema: { $ref: string } } } };
-}
+/** A clock this far off, in milliseconds, is corrected by the API's: API Gateway takes signatures of 5 minutes' difference. */
+const CLOCK_TOLERANCE_MS = 60_000;
 
-/** The API's own description: https://spec.openapis.org/oas/v3.0.1 */
-interface Description {
-  readonly paths: Readonly<Record<string, { readonly post?: Operation }>>;
-  readonly components: {
-    readonly schemas: Readonly<
-      Record<string, { readonly properties?: Readonly<Record<string, { readonly maximum?: number }>> }>
-    >;
-  };
-}
-
-/** The API of one stage: asks it for URLs, and knows from its own description what the stage wants. */
+/**
+ * The API of one stage. It learns from the responses what the stage asks of each role: a signature, and by which
+ * clock.
+ */
 export class Api {
   readonly connections: Connections;
   readonly #url: URL;
   readonly #options: ApiOptions;
-  #description: Promise<Description> | undefined;
+  /** Roles whose requests the stage wants signed. */
+  readonly #signing = new Set<Role>();
+  /** Actions that the stage does not have. */
+  readonly #missing = new Set<ActionName>();
+  /** The API's clock less this machine's, in milliseconds. */
+  #clockOffsetMs = 0;
 
   /** @throws TweedleError where the URL is none */
   constructor(options: ApiOptions) {
@@ -64,35 +76,33 @@ export class Api {
     this.connections = options.connections ?? connections();
   }
 
-  /** Whether the stage has an action. */
-  async has(action: string, signal?: AbortSignal): Promise<boolean> {
-    return (await this.#describe(signal)).paths[`/${action}`] !== undefined;
+  /** Whether a response has said that the stage does not have an action. */
+  lacks(action: ActionName): boolean {
+    return this.#missing.has(action);
   }
 
-  /** The largest payload that the stage takes in one action, in bytes. */
-  async maxContentLength(action: string, signal?: AbortSignal): Promise<number> {
-    const { paths, components } = await this.#describe(signal);
-    const schema = paths[`/${action}`]?.post?.requestBody?.content["application/json"].schema.$ref
-      .split("/")
-      .at(-1);
-    return components.schemas[schema ?? ""]?.properties?.["content_length"]?.maximum ?? Infinity;
+  /**
+   * Checks that the API is there and lets its consumer in, by one request that no payload can be the answer to.
+   *
+   * @throws AccessRefusedError where it refuses the caller, or is no Tweedle API; TweedleError Unavailable
+   */
+  async check(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#call("getObject", { object_key: "" }, { signal, retry: { maxAttempts: 1 } });
+    } catch (error) {
+      if (!(error instanceof TweedleError && error.cause instanceof HttpError)) throw error;
+      if (error.cause.status !== 400 || isAccessRefused(error)) throw error;
+    }
   }
 
   /**
    * Asks for a URL, or for what else an action does.
    *
-   * @throws TweedleError Refused, with the API's own sentence, or Unavailable
+   * @throws AccessRefusedError where the API refuses the caller, or is no Tweedle API; TweedleError Refused, with the
+   *   API's own sentence, or Unavailable
    */
-  async ask<Answer = SignedUrl>(action: string, fields: object, signal?: AbortSignal): Promise<Answer> {
-    const operation = (await this.#describe(signal)).paths[`/${action}`]?.post;
-    if (!operation) throw new TweedleError("Refused", `The API ${this.#url.href} has no ${action}.`);
-    return (await this.#call(
-      "POST",
-      `/${action}`,
-      fields,
-      (operation.security ?? []).flatMap((schemes) => Object.keys(schemes)),
-      signal,
-    )) as Answer;
+  async ask<Answer = SignedUrl>(action: ActionName, fields: object, signal?: AbortSignal): Promise<Answer> {
+    return (await this.#call(action, fields, { signal, retry: this.#options.retry })) as Answer;
   }
 
   /**
@@ -101,7 +111,7 @@ export class Api {
    * @param bucket what the message names
    * @throws OtherBucketError, where the URL leads to another; else as {@link ask}
    */
-  async askFor(bucket: string, action: string, fields: object, signal?: AbortSignal): Promise<SignedUrl> {
+  async askFor(bucket: string, action: ActionName, fields: object, signal?: AbortSignal): Promise<SignedUrl> {
     const answer = await this.ask(action, fields, signal);
     const own = bucketOf(answer.url);
     if (own === bucket) return answer;
@@ -113,97 +123,152 @@ export class Api {
     if (!this.#options.connections) close(this.connections);
   }
 
-  async #describe(signal?: AbortSignal): Promise<Description> {
-    for (;;) {
-      const asked = (this.#description ??= this.#call(
-        "GET",
-        "/openapi.json",
-        undefined,
-        [],
-        signal,
-      ) as Promise<Description>);
-      try {
-        return await asked;
-      } catch (error) {
-        if (this.#description === asked) this.#description = undefined;
-        throwIfAborted(signal);
-        // Whoever asked first has been interrupted: that is not our end.
-        if (!(error instanceof TweedleError && error.code === "Interrupted")) throw error;
-      }
-    }
-  }
-
-  /** @param security what the stage wants of a caller, by the names of its description */
   async #call(
-    method: string,
-    path: string,
-    fields: object | undefined,
-    security: readonly string[],
-    signal?: AbortSignal,
-  ) {
+    action: ActionName,
+    fields: object,
+    options: { readonly signal: AbortSignal | undefined; readonly retry: RetryOptions | undefined },
+  ): Promise<unknown> {
     const url = new URL(this.#url);
-    url.pathname += path;
-    const body = fields && JSON.stringify(fields);
-    const { retry } = this.#options;
+    url.pathname += `/${action}`;
+    const body = JSON.stringify(fields);
+    let text: string;
     try {
-      const text = await retrying(
-        `${method} ${url.pathname}`,
-        async () => {
-          const own = {
-            ...(await this.#credentialsFor(security, url, body ?? "")),
-            ...(body !== undefined && { "content-type": "application/json" }),
-          };
-          const request = { method, url: url.href, headers: own, connections: this.connections, signal };
-          return await textOf(await send({ ...request, ...(body !== undefined && { body }) }));
-        },
-        { signal, retry },
+      text = await retrying(
+        `POST ${url.pathname}`,
+        () => this.#send({ role: roleOf(action), url, body, signal: options.signal }),
+        options,
       );
-      return JSON.parse(text) as unknown;
     } catch (error) {
-      // API Gateway, too, says what is wrong in JSON; what answers XML or a page is something else.
-      if (error instanceof HttpError && (path !== "/openapi.json" || error.status === 429)) {
-        const Refusal = error.status === 403 ? AccessRefusedError : TweedleError;
-        throw new Refusal("Refused", `${path.slice(1)}: ${error.message}`, { cause: error });
+      throw error instanceof HttpError ? this.#refusal(action, error) : error;
+    }
+    const answer = parseJson(text);
+    if (answer?.["action"] !== action) throw this.#foreign(new Error("it answers something else."));
+    return answer;
+  }
+
+  /**
+   * Sends a request, and where it is refused for want of a better signature, once more with that.
+   *
+   * @returns the answer's text
+   */
+  async #send(request: ApiRequest): Promise<string> {
+    for (let isSignedAgain = false; ;) {
+      const isSigned = this.#signing.has(request.role);
+      const clockOffsetMs = this.#clockOffsetMs;
+      try {
+        return await this.#attempt(request, isSigned, isSignedAgain);
+      } catch (error) {
+        if (!(error instanceof HttpError) || error.status !== 403) throw error;
+        this.#learnClock(error);
+        if (!isSigned) {
+          if (error.code !== "AccessDenied") throw error;
+          this.#signing.add(request.role);
+          continue;
+        }
+        const isClockWrong = this.#clockOffsetMs !== clockOffsetMs;
+        const isOutdated = remedyOf("api", error.status, error.code) === "sign again";
+        if (isSignedAgain || !(isClockWrong || isOutdated)) throw error;
+        isSignedAgain = true;
       }
-      if (error instanceof SyntaxError || error instanceof HttpError) {
-        throw new TweedleError("Invalid", `${this.#url.href} is no Tweedle API: ${error.message}`, {
-          cause: error,
-        });
-      }
-      throw error;
     }
   }
 
-  async #credentialsFor(
-    security: readonly string[],
-    url: URL,
-    body: string,
-  ): Promise<Record<string, string>> {
+  async #attempt(
+    { role, url, body, signal }: ApiRequest,
+    isSigned: boolean,
+    isSignedAgain: boolean,
+  ): Promise<string> {
     const { apiKey } = this.#options;
-    if (security.includes("sigv4")) return await this.#sign(url, body);
-    if (!security.includes("api_key")) return {};
-    if (apiKey) return { "x-api-key": apiKey };
-    throw new AccessRefusedError(
-      "Invalid",
-      "This stage wants a key of its producers: give yours, as apiKey or in TWEEDLE_API_KEY.",
-    );
+    const headers = {
+      ...(isSigned && (await this.#sign(url, body, isSignedAgain))),
+      ...(role === "producer" && apiKey && { "x-api-key": apiKey }),
+      "content-type": "application/json",
+    };
+    const request = {
+      service: "api",
+      method: "POST",
+      url: url.href,
+      headers,
+      body,
+      connections: this.connections,
+      signal,
+    } as const;
+    return await textOf(await send(request));
   }
 
-  async #sign(url: URL, body: string): Promise<Record<string, string>> {
+  #learnClock({ date }: HttpError): void {
+    if (date === undefined) return;
+    const offsetMs = date - this.#now();
+    if (Math.abs(offsetMs - this.#clockOffsetMs) >= CLOCK_TOLERANCE_MS) this.#clockOffsetMs = offsetMs;
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+
+  async #sign(url: URL, body: string, isSignedAgain: boolean): Promise<Record<string, string>> {
     const { credentials, region } = this.#options;
     if (!credentials) {
       throw new AccessRefusedError(
-        "Invalid",
+        "Refused",
         "This stage wants its requests signed: give AWS credentials that may call its API.",
       );
     }
     const where = region ?? /\.execute-api\.([^.]+)\./.exec(url.host)?.[1] ?? process.env["AWS_REGION"];
-    if (!where) throw new TweedleError("Invalid", "Say the API's region, in AWS_REGION.");
+    if (!where) {
+      throw new AccessRefusedError(
+        "Refused",
+        "This stage wants its requests signed: set its region, in AWS_REGION.",
+      );
+    }
     return await signedHeaders(url, body, {
       service: "execute-api",
       region: where,
-      credentials: await credentials(),
+      credentials: await credentials({ forceRefresh: isSignedAgain }),
+      date: new Date(this.#now() + this.#clockOffsetMs),
     });
+  }
+
+  /** What a response that says no means to the caller. */
+  #refusal(action: ActionName, error: HttpError): TweedleError {
+    const { status, code, message } = error;
+    if (code === "") return this.#foreign(error);
+    if (status === 404) {
+      this.#missing.add(action);
+      const text = `The API ${this.#url.href} has no ${action}.`;
+      return new AccessRefusedError("Refused", text, { cause: error });
+    }
+    if (code === "InvalidApiKey" && !this.#options.apiKey) {
+      const text = "This stage wants a key of its producers: give yours, as apiKey or in TWEEDLE_API_KEY.";
+      return new AccessRefusedError("Refused", text, { cause: error });
+    }
+    const Refusal = status === 403 ? AccessRefusedError : TweedleError;
+    return new Refusal("Refused", `${action}: ${message}`, { cause: error });
+  }
+
+  /** API Gateway, too, answers in our JSON; what answers XML or a page is something else. */
+  #foreign(cause: Error): AccessRefusedError {
+    return new AccessRefusedError("Invalid", `${this.#url.href} is no Tweedle API: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+interface ApiRequest {
+  readonly role: Role;
+  readonly url: URL;
+  readonly body: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+const roleOf = (action: ActionName): Role => ACTIONS[action]?.role ?? "producer";
+
+/** The object that a text is in JSON; undefined where it is none. */
+function parseJson(text: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return undefined;
   }
 }
 

@@ -47,6 +47,8 @@ export class HttpError extends Error {
     message: string,
     /** How long the server asks to be left alone, in seconds. */
     readonly retryAfter?: number,
+    /** When the server sent it by its own clock, in milliseconds since 1970. */
+    readonly date?: number,
   ) {
     super(message);
   }

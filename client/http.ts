@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { XMLParser } from "fast-xml-parser";
 import { excerpt } from "../common/quote";
+import type { Service } from "../contract/answers";
 import { HttpError } from "./errors";
 
 /** How long a connection may say nothing before it counts as broken, in milliseconds. */
@@ -33,6 +34,8 @@ export function close({ http, https }: Connections): void {
 }
 
 export interface HttpRequest {
+  /** The service that the request is for, whose error responses are understood: the API's in JSON, S3's in XML. */
+  readonly service: Service;
   readonly method: string;
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -50,7 +53,7 @@ export interface HttpRequest {
  * @throws Error with the code of the network, where that failed
  */
 export async function send(options: HttpRequest): Promise<IncomingMessage> {
-  const { method, url, body, signal } = options;
+  const { service, method, url, body, signal } = options;
   const secure = url.startsWith("https:");
   const request = (secure ? httpsRequest : httpRequest)(url, {
     method,
@@ -83,7 +86,7 @@ export async function send(options: HttpRequest): Promise<IncomingMessage> {
     answered.catch(() => undefined);
     response = await Promise.race([answered, sent.then(() => answered)]);
   }
-  if ((response.statusCode ?? 500) >= 300) throw await refusal(response, request);
+  if ((response.statusCode ?? 500) >= 300) throw await refusal(service, response, request);
   return response;
 }
 
@@ -136,20 +139,26 @@ const xml = new XMLParser({ parseTagValue: false, isArray: (name) => name === "P
 export const parseXml = (text: string): Record<string, unknown> => xml.parse(text) as Record<string, unknown>;
 
 /** What an answer says no with, in a word and a sentence. */
-async function refusal(response: IncomingMessage, request: ClientRequest): Promise<HttpError> {
+async function refusal(
+  service: Service,
+  response: IncomingMessage,
+  request: ClientRequest,
+): Promise<HttpError> {
   const { statusCode = 500, headers } = response;
   // A body that is refused may stay unread: another request would wait behind it.
   if (request.method !== "GET") request.shouldKeepAlive = false;
   const text = await textOf(response).catch(() => "");
   // What is still being sent has no reader any more.
   if (!request.writableFinished) request.destroy();
-  const { code, message } = errorIn(text);
+  const { code, message } = errorIn(service, text);
   const retryAfter = Number(headers["retry-after"]);
+  const date = Date.parse(headers.date ?? "");
   return new HttpError(
     statusCode,
     code,
     message || `HTTP ${statusCode} ${excerpt(response.statusMessage ?? "")}`.trim(),
     Number.isFinite(retryAfter) ? retryAfter : undefined,
+    Number.isFinite(date) ? date : undefined,
   );
 }
 
@@ -159,14 +168,14 @@ export const notOfS3 = (lack: string): HttpError =>
 
 const textIn = (value: unknown) => (typeof value === "string" ? excerpt(value) : "");
 
-function errorIn(text: string): { code: string; message: string } {
+function errorIn(service: Service, text: string): { code: string; message: string } {
   try {
-    const answer = (text.startsWith("{") ? JSON.parse(text) : parseXml(text)) as Record<
-      string,
-      Record<string, unknown>
-    >;
-    const { code, message, Code, Message } = answer["error"] ?? answer["Error"] ?? {};
-    return { code: textIn(code ?? Code), message: textIn(message ?? Message) };
+    if (service === "s3") {
+      const { Code, Message } = (parseXml(text)["Error"] ?? {}) as Record<string, unknown>;
+      return { code: textIn(Code), message: textIn(Message) };
+    }
+    const { error } = JSON.parse(text) as { error?: Record<string, unknown> };
+    return { code: textIn(error?.["code"]), message: textIn(error?.["message"]) };
   } catch {
     return { code: "", message: "" };
   }
@@ -180,7 +189,7 @@ function errorIn(text: string): { code: string; message: string } {
  * @throws HttpError where the text is one
  */
 export function throwIfError(text: string): void {
-  const { code, message } = errorIn(text);
+  const { code, message } = errorIn("s3", text);
   if (code)
     throw new HttpError(code === "InternalError" ? 500 : code === "SlowDown" ? 503 : 400, code, message);
 }

@@ -46,6 +46,7 @@ export class SignedRequest {
     const { method, url, headers: signed } = await current.request;
     try {
       const response = await send({
+        service: "s3",
         method,
         url,
         headers: { ...signed, ...headers },

@@ -30,7 +30,7 @@ const FAULTS: readonly Fault[] = ["reset", "lost answer", SLOW_DOWN, INTERNAL, T
 const OF_A_URL: readonly Fault[] = [DENIED, "expired"];
 
 test.each([
-  ["openapi", [...FAULTS, "truncated"]],
+  ["check", FAULTS],
   ["getObject", [...FAULTS, "truncated"]],
   ["GET", [...FAULTS, ...OF_A_URL]],
   ["deleteObject", [...FAULTS, "truncated"]],

@@ -60,7 +60,7 @@ export interface FaultProxy {
   /** All that has passed since the last {@link reset}. */
   readonly passed: readonly Passed[];
   /**
-   * Lets the next requests of a step go wrong: the name of an API's action, `openapi`, an operation of S3
+   * Lets the next requests of a step go wrong: the name of an API's action, `check` of the API itself, an operation of S3
    * (`PUT`, `PUT part`, `GET range`, `POST complete`, …), or one of SQS (`SQS DeleteMessage`).
    */
   readonly inject: (step: string, fault: Fault, times?: number, where?: Rule["where"]) => void;
@@ -153,12 +153,17 @@ const detour = (port: number) => `
   import { connect } from "node:net";
   Agent.prototype.createConnection = () => connect(${port}, "127.0.0.1");`;
 
+/** The length of the body by which a consumer checks that there is an API: no key is as short. */
+const CHECK_LENGTH = String('{"object_key":""}'.length);
+
 /** What a request is, in the words of the API, of S3 or of SQS. */
 function stepOf({ method = "", url = "", headers }: IncomingMessage): string {
   const target = headers["x-amz-target"];
   if (typeof target === "string") return target.replace("AmazonSQS.", "SQS ");
   const { pathname, searchParams } = new URL(url, "http://localhost");
-  if (!searchParams.has("X-Amz-Signature")) return pathname.split("/").at(-1)?.replace(".json", "") ?? "";
+  if (!searchParams.has("X-Amz-Signature")) {
+    return headers["content-length"] === CHECK_LENGTH ? "check" : (pathname.split("/").at(-1) ?? "");
+  }
   if (searchParams.has("partNumber")) return "PUT part";
   if (searchParams.has("uploads")) return "POST create";
   if (searchParams.has("uploadId"))

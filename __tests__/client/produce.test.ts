@@ -60,7 +60,6 @@ const OF_A_BODY: readonly Fault[] = ["reset half-way", { ...SLOW_DOWN, early: tr
 const OF_A_URL: readonly Fault[] = [DENIED, "expired"];
 
 test.each([
-  ["inline", "openapi", [...FAULTS, ...CUT_SHORT]],
   ["inline", "sendMessage", [...FAULTS, ...CUT_SHORT]],
   ["put", "putObject", [...FAULTS, ...CUT_SHORT]],
   ["put", "PUT", [...FAULTS, ...OF_A_BODY, ...OF_A_URL]],
@@ -134,7 +133,6 @@ test("what is refused is told at once, in a sentence, and leaves nothing", async
 });
 
 test.each([
-  ["inline", "openapi"],
   ["inline", "sendMessage"],
   ["put", "putObject"],
   ["put", "PUT"],
@@ -156,20 +154,6 @@ test.each([
   await expect(producing).rejects.toMatchObject({ code: "Interrupted" });
   expect([world().uploadsLeft(), await world().objects(), await world().messages()]).toEqual([0, [], []]);
   expect(proxy.busy()).toBe(0);
-});
-
-test("one that is interrupted while it waits for the API's description does not end another", async () => {
-  const { proxy } = world();
-  proxy.inject("openapi", "silence");
-  const shared = make();
-  const controller = new AbortController();
-  const begun = proxy.next("openapi");
-  const first = shared.produce(SMALL, { signal: controller.signal });
-  const second = shared.produce(SMALL);
-  await begun;
-  controller.abort();
-  await expect(first).rejects.toMatchObject({ code: "Interrupted" });
-  expect(await hasCome(SMALL, await second)).toBe(true);
 });
 
 describe("a stream", () => {

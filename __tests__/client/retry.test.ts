@@ -144,7 +144,7 @@ describe("a request", () => {
       const request = large
         ? { body: Readable.from([Buffer.alloc(64 * MIB)]), headers: { "content-length": String(64 * MIB) } }
         : { body: body(), headers };
-      const refused = send({ method: "PUT", url, connections, ...request });
+      const refused = send({ service: "s3", method: "PUT", url, connections, ...request });
       await expect(refused).rejects.toMatchObject({
         status: 400,
         code: "No",
@@ -164,14 +164,23 @@ describe("a request", () => {
     const slow = createServer(() => undefined).listen(0, "127.0.0.1");
     await once(slow, "listening");
     const at = `http://127.0.0.1:${(slow.address() as AddressInfo).port}/`;
-    const sent = send({ method: "PUT", url: at, connections, body: Readable.from(failing()), headers });
+    const sent = send({
+      service: "s3",
+      method: "PUT",
+      url: at,
+      connections,
+      body: Readable.from(failing()),
+      headers,
+    });
     await expect(sent).rejects.toThrow("It changed.");
     slow.closeAllConnections();
     slow.close();
   });
 
   test("to nobody fails as the network does", async () => {
-    await expect(send({ method: "GET", url: "http://127.0.0.1:1/", connections })).rejects.toMatchObject({
+    await expect(
+      send({ service: "s3", method: "GET", url: "http://127.0.0.1:1/", connections }),
+    ).rejects.toMatchObject({
       code: "ECONNREFUSED",
     });
   });

@@ -41,7 +41,7 @@ test("payloads go and come by every way, the consumer's requests signed", async 
   expect([await world().messages(), await world().objects()]).toEqual([[], []]);
 });
 
-test("a consumer without credentials is told so, and one with others is refused and stops", async () => {
+test("a consumer without credentials, or with wrong ones, is told so, and uses up no receive", async () => {
   const { chain } = world();
   const settings = { endpoint: chain.sqsEndpoint, region: chain.stack.region };
   const none = new SQSClient({
@@ -60,6 +60,7 @@ test("a consumer without credentials is told so, and one with others is refused 
   const error = (await refused.ended.catch((reason: unknown) => reason)) as Error;
   expect([error, isAccessRefused(error)]).toEqual([expect.objectContaining({ code: "Refused" }), true]);
   expect(refused.events).toEqual([]);
+  expect(world().proxy.count("SQS ReceiveMessage")).toBe(0);
   for (const client of [none, wrong]) client.destroy();
 });
 
@@ -68,9 +69,12 @@ test("a payload over the stage's cap is refused before anything of it is sent", 
   const file = await open(path, "w");
   await file.truncate(100 * 1000 ** 3 + 1);
   await file.close();
-  await expect(make().produce(path)).rejects.toMatchObject({
-    code: "Invalid",
-    message: expect.stringMatching(/100000000001 bytes: this stage takes up to 100000000000/),
-  });
-  expect(world().proxy.passed.map(({ step }) => step)).toEqual(["openapi"]);
+  for (const resume of [false, true]) {
+    world().proxy.reset();
+    await expect(make({ stateDirectory: folder }).produce(path, { resume })).rejects.toMatchObject({
+      code: "Invalid",
+      message: expect.stringMatching(/100000000001 bytes: this stage takes up to 100000000000/),
+    });
+    expect(world().proxy.passed.map(({ step }) => step)).toEqual(["createMultipartUpload"]);
+  }
 });

@@ -1,7 +1,7 @@
 import { App } from "cdktf";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { PutObjectCommand } from "@aws-sdk/client-s3";
+import { ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, DeleteQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Consumer as ClientConsumer } from "../../client/consume/consumer";
 import { type DeadLetter, DeadLetters } from "../../client/dead-letters";
@@ -27,6 +27,7 @@ const SWITCHES = {
   inside: { sourceIps: ["198.51.100.0/24", "127.0.0.0/8"] },
   types: { contentTypes: ["image/*"], uploadForm: false },
   outside: { sourceIps: ["203.0.113.0/24"], sourceVpces: ["vpce-1a2b3c4d"] },
+  capped: { maxObjectBytes: 11_000_000 },
   // What only AWS has, all at once.
   aws: {
     wafRateLimit: 10,
@@ -69,7 +70,7 @@ test("a producer needs its API key where the stage gives them out, and a consume
     for (const { status, error } of refusals) {
       expect([status, error.code, error.message]).toEqual([
         403,
-        "AccessDenied",
+        "InvalidApiKey",
         "Send the key that you were given, as x-api-key.",
       ]);
     }
@@ -251,10 +252,10 @@ test("what only AWS has changes nothing here", async () => {
 
 describe("the client", () => {
   const credentials = () => Promise.resolve(CREDENTIALS);
-  const send = async (chain: Chain, options: object) => {
+  const send = async (chain: Chain, options: object, payload = Buffer.from("cat")) => {
     const { apiUrl, stack } = chain;
     const producer = new Producer({ apiUrl, region: stack.region, inlineThresholdBytes: 0, ...options });
-    return await producer.produce(Buffer.from("cat")).finally(() => producer.close());
+    return await producer.produce(payload).finally(() => producer.close());
   };
 
   test("sends its API key, and says that it has none", async () => {
@@ -269,6 +270,32 @@ describe("the client", () => {
     await withChain("signing", async (chain) => {
       expect((await send(chain, { credentials })).size).toBe(3);
       await expect(send(chain, {})).rejects.toThrow("This stage wants its requests signed");
+    });
+  });
+
+  test("sends nothing of a payload over the stage's cap, and of a stream no more than that", async () => {
+    await withChain("capped", async (chain) => {
+      const { apiUrl } = chain;
+      const producer = new Producer({ apiUrl, multipartThresholdBytes: 0, partSizeBytes: 5 * 1024 ** 2 });
+      let taken = 0;
+      const endless = async function* () {
+        for (; ; taken += 1) yield await Promise.resolve(Buffer.alloc(1024 ** 2));
+      };
+      const large = Buffer.alloc(11_000_001);
+      const most = "bytes: this stage takes up to 11000000.";
+      await expect(producer.produce(large)).rejects.toThrow(`payload has 11000001 ${most}`);
+      await expect(producer.produce(endless())).rejects.toThrow(`payload has 15728640 ${most}`);
+      expect(taken).toBeLessThan(20);
+      expect((await producer.produce(large.subarray(1))).size).toBe(11_000_000);
+      producer.close();
+      await expect(send(chain, {}, large)).rejects.toMatchObject({
+        code: "Refused",
+        message: "putObject: content_length must be a whole number from 0 to 11000000, not 11000001.",
+      });
+      const { Contents = [] } = await s3Client(chain).send(
+        new ListObjectsV2Command({ Bucket: chain.bucketName }),
+      );
+      expect(Contents.map(({ Size }) => Size)).toEqual([11_000_000]);
     });
   });
 

@@ -57,6 +57,17 @@ describe("the signer answers", () => {
     }
   });
 
+  test("the stage's cap, where there is one and no header is bound to it", async () => {
+    const capped = signer({ maxObjectBytes: 1000 });
+    const capOf = async (of: typeof ask, action: string, fields: object) =>
+      parse(await of(`/${action}`, { object_key: "a", ...fields })).max_object_bytes;
+    expect([
+      await capOf(capped, "createMultipartUpload", {}),
+      await capOf(ask, "createMultipartUpload", {}),
+      await capOf(capped, "putObject", { content_length: 1 }),
+    ]).toEqual([1000, undefined, undefined]);
+  });
+
   test("the end of the URL: 100 seconds from now, or what was asked", async () => {
     const { url, expires_at } = parse(await ask("/putObject", { object_key: "a" }));
     expect(url).toContain("X-Amz-Expires=100&");

@@ -42,6 +42,7 @@ export interface Answer {
   parts: { part_number: number; url: string }[];
   headers: Record<string, string>;
   expires_at: string;
+  max_object_bytes?: number;
   error: { code: string; message: string };
 }
 

@@ -225,12 +225,12 @@ export class Consumer {
     poller.start();
   }
 
-  /** A wrong URL is told at once, and costs no message a receive. An API that is out of reach may come back. */
+  /** A wrong URL, or a lack of rights, is told at once, and costs no message a receive. An API that is out of reach may come back. */
   async #checkApi(): Promise<void> {
     try {
-      await this.#api.has("getObject", this.#ending.signal);
+      await this.#api.check(this.#ending.signal);
     } catch (error) {
-      if (error instanceof TweedleError && error.code === "Invalid") throw error;
+      if (isAccessRefused(error)) throw error;
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { UPLOAD_DAYS } from "../../functions/sign-url/limits";
-import type { SignedParts } from "../api";
+import type { SignedCreation, SignedParts } from "../api";
 import { HttpError, TweedleError } from "../errors";
 import { notOfS3, parseXml, textOf, throwIfError } from "../http";
 import { mayHaveWorked, retrying } from "../retry";
@@ -16,6 +16,12 @@ export interface Upload {
   readonly begunAt: number;
 }
 
+/** An upload that has just begun. */
+export interface CreatedUpload extends Upload {
+  /** The largest object that the stage takes, in bytes; undefined for what S3 takes. */
+  readonly maxObjectBytes: number | undefined;
+}
+
 /** Whether S3 keeps an upload still, unless somebody ends it. */
 export const isFresh = ({ begunAt }: Upload): boolean => Date.now() - begunAt < UPLOAD_DAYS * 86_400_000;
 
@@ -28,16 +34,28 @@ export interface UploadedPart {
   readonly checksum: string;
 }
 
-/** Begins an upload. Where the answer is lost another is begun; S3 drops the first one after a day. */
-export async function createUpload({ api, retry, signal }: Context, fields: Fields): Promise<Upload> {
+/**
+ * Begins an upload. Where the answer is lost another is begun; S3 drops the first one after a day.
+ *
+ * @param size the payload's, in bytes, where it is known
+ * @throws TweedleError Invalid, where that is more than the stage takes
+ */
+export async function createUpload(
+  { api, retry, signal }: Context,
+  fields: Fields,
+  size = 0,
+): Promise<CreatedUpload> {
   let key = "";
+  let maxObjectBytes: number | undefined;
   const request = new SignedRequest(api.connections, async () => {
-    const signed = await api.ask(
+    const signed = await api.ask<SignedCreation>(
       "createMultipartUpload",
       { ...fields, checksum_algorithm: "SHA256", expires_in: EXPIRES_IN },
       signal,
     );
     key = signed.object_key;
+    maxObjectBytes = signed.max_object_bytes;
+    refuseTooLarge(fields.object_key, size, maxObjectBytes);
     return signed;
   });
   return await retrying(
@@ -47,10 +65,16 @@ export async function createUpload({ api, retry, signal }: Context, fields: Fiel
       const answer = parseXml(await textOf(await request.send({ signal })));
       const { UploadId } = (answer["InitiateMultipartUploadResult"] ?? {}) as { UploadId?: string };
       if (!UploadId) throw new TweedleError("Refused", "S3 answered no upload id.");
-      return { key, uploadId: UploadId, begunAt };
+      return { key, uploadId: UploadId, begunAt, maxObjectBytes };
     },
     { signal, retry },
   );
+}
+
+/** @throws TweedleError Invalid, where the stage would refuse to complete a payload of so many bytes */
+export function refuseTooLarge(name: string, size: number, maxObjectBytes: number | undefined): void {
+  if (maxObjectBytes === undefined || size <= maxObjectBytes) return;
+  throw new TweedleError("Invalid", `${name} has ${size} bytes: this stage takes up to ${maxObjectBytes}.`);
 }
 
 /** Puts one part, with its length and digest signed. */

@@ -161,14 +161,14 @@ export class Producer {
     }
     if (size <= multipartThresholdBytes)
       return await putObject(context, source, fields, file?.assertUnchanged);
-    await this.#refuseTooLarge(size, fields, options.signal);
     const layout = Layout.ofSize(size, partSizeBytes);
     context.progress.totalParts = layout.count(size);
     if (file && options.resume) {
       const { onProduced = () => undefined } = options;
       return await resumableUpload(context, file, fields, layout, { stateDirectory, apiUrl, onProduced });
     }
-    return await upload(context, partsOf(source, layout), fields, layout, file?.assertUnchanged);
+    const check = file?.assertUnchanged;
+    return await upload(context, partsOf(source, layout), fields, layout, { size, check });
   }
 
   /** A stream that ends within its first part goes whole, any other in parts. */
@@ -189,8 +189,7 @@ export class Producer {
       if (!first) return await this.#produceSource(chunkSource([], 0), fields, options);
       if (first.end === layout.sizeOf(1)) {
         const context = this.#context(undefined, options);
-        const parts = this.#streamParts(first, pieces, layout, fields, options.signal);
-        return await upload(context, parts, fields, layout);
+        return await upload(context, streamParts(first, pieces, layout), fields, layout);
       }
       return await this.#produceSource(first.source, fields, options);
     } finally {
@@ -199,35 +198,16 @@ export class Producer {
     }
   }
 
-  async *#streamParts(
-    first: Part,
-    pieces: Pieces,
-    layout: Layout,
-    fields: Fields,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<Part> {
-    let size = 0;
-    for (let part: Part | undefined = first; part; part = await nextPart(pieces, layout, part.number + 1)) {
-      size += part.end;
-      await this.#refuseTooLarge(size, fields, signal);
-      yield part;
-    }
-  }
-
-  /** The API would refuse to complete it, once all parts are there. */
-  async #refuseTooLarge(
-    size: number,
-    { object_key: name }: Fields,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const most = await this.#api.maxContentLength("completeMultipartUpload", signal);
-    if (size > most)
-      throw new TweedleError("Invalid", `${name} has ${size} bytes: this stage takes up to ${most}.`);
-  }
-
   #context(size: number | undefined, { signal, onProgress }: ProduceOptions): Context {
     const { concurrency = DEFAULTS.concurrency, retry } = this.#options;
     return { api: this.#api, progress: new Progress(size, onProgress), concurrency, retry, signal };
+  }
+}
+
+/** The parts of a stream whose first has been read. */
+async function* streamParts(first: Part, pieces: Pieces, layout: Layout): AsyncGenerator<Part> {
+  for (let part: Part | undefined = first; part; part = await nextPart(pieces, layout, part.number + 1)) {
+    yield part;
   }
 }
 

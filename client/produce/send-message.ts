@@ -24,7 +24,7 @@ export async function sendMessage(
   check?: () => Promise<void>,
 ): Promise<Produced | undefined> {
   const { size } = source;
-  if (size > LIMITS.messageBytes || !(await api.has("sendMessage", signal))) return undefined;
+  if (size > LIMITS.messageBytes || api.lacks("sendMessage")) return undefined;
   const bytes = Buffer.concat((await source.read(0, size).toArray()) as Buffer[]);
   await check?.();
   const checksum = createHash("sha256").update(bytes).digest("base64");
@@ -41,7 +41,14 @@ export async function sendMessage(
   });
   if (bytesOnQueue > LIMITS.messageBytes) return undefined;
   const asked = { ...fields, checksum_sha256: checksum, client_token, body: bytes.toString("base64") };
-  const { object_key: key, message_id } = await api.ask<Partial<Sent>>("sendMessage", asked, signal);
+  let sent: Partial<Sent>;
+  try {
+    sent = await api.ask<Partial<Sent>>("sendMessage", asked, signal);
+  } catch (error) {
+    if (api.lacks("sendMessage")) return undefined;
+    throw error;
+  }
+  const { object_key: key, message_id } = sent;
   if (key !== object_key || !message_id) {
     throw new TweedleError("Refused", "The API's answer does not say that the message was sent.");
   }

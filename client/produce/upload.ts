@@ -4,6 +4,7 @@ import type { Context, Fields, Produced } from "./context";
 import { Journal, type JournalEntry } from "./journal";
 import { LAYOUT_METADATA, Layout } from "./layout";
 import {
+  type CreatedUpload,
   type Upload,
   type UploadedPart,
   abortUpload,
@@ -11,6 +12,7 @@ import {
   createUpload,
   isFresh,
   listParts,
+  refuseTooLarge,
   uploadPart,
 } from "./multipart";
 import { type HashedPart, type Part, hashed, partsOf } from "./parts";
@@ -23,21 +25,28 @@ const mayBeDone = (entry: JournalEntry) => entry.completing && isFresh(entry);
 
 type Parts = AsyncIterable<Part> | Iterable<Part>;
 
+interface UploadOptions {
+  /** In bytes, where it is known. */
+  readonly size?: number;
+  /** A last look at what was sent, which throws where it must not be announced. */
+  readonly check?: (() => Promise<void>) | undefined;
+}
+
 /**
  * Uploads in parts, and gives the upload up where that fails.
  *
- * @param check a last look at what was sent, which throws where it must not be announced
+ * @throws TweedleError Invalid, as soon as there is more than the stage takes
  */
 export async function upload(
   context: Context,
   parts: Parts,
   fields: Fields,
   layout: Layout,
-  check?: () => Promise<void>,
+  { size, check }: UploadOptions = {},
 ): Promise<Produced> {
-  const begun = await createUpload(context, withLayout(fields, layout));
+  const begun = await createUpload(context, withLayout(fields, layout), size);
   try {
-    const uploaded = await uploadParts(context, begun, parts, []);
+    const uploaded = await uploadParts(context, begun, capped(parts, fields, begun), []);
     await check?.();
     await completeUpload(context, begun, uploaded);
     return produced(begun, uploaded);
@@ -45,6 +54,25 @@ export async function upload(
     // The failure is what the caller has to know. What is left, S3 drops by itself after a day.
     await abortUpload(context, begun).catch(() => undefined);
     throw error;
+  }
+}
+
+/** Parts, up to the one with which there would be more than the stage takes. */
+async function* capped(
+  parts: Parts,
+  { object_key: name }: Fields,
+  { maxObjectBytes }: CreatedUpload,
+): AsyncGenerator<Part> {
+  let size = 0;
+  for await (const part of parts) {
+    size += part.end - part.start;
+    try {
+      refuseTooLarge(name, size, maxObjectBytes);
+    } catch (error) {
+      await part.source.close();
+      throw error;
+    }
+    yield part;
   }
 }
 
@@ -104,7 +132,7 @@ async function goOn(
   const entry: JournalEntry = old
     ? (noted as JournalEntry)
     : {
-        ...(await createUpload(context, withLayout(fields, layout))),
+        ...(await createUpload(context, withLayout(fields, layout), size)),
         path,
         size,
         modifiedAt,

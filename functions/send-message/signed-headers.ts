@@ -10,6 +10,8 @@ export interface Signer {
     readonly secretAccessKey: string;
     readonly sessionToken?: string;
   };
+  /** The time of the signature. @default now */
+  readonly date?: Date;
 }
 
 /**
@@ -21,11 +23,11 @@ export interface Signer {
 export async function signedHeaders(
   { protocol, hostname, host, pathname: path }: URL,
   body: string,
-  { service, region, credentials }: Signer,
+  { service, region, credentials, date }: Signer,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Record<string, string>> {
   const signer = new SignatureV4({ service, region, credentials, sha256: Sha256 });
   const request = { method: "POST", protocol, hostname, path, headers: { ...headers, host }, body };
-  const { host: _, ...signed } = (await signer.sign(request)).headers;
+  const { host: _, ...signed } = (await signer.sign(request, date && { signingDate: date })).headers;
   return signed;
 }

@@ -38,6 +38,8 @@ export interface Action {
   readonly fields: Readonly<Record<string, Field>>;
   /** Whether `object_key` is a name, for which a new key is made. @default false: it is a whole key */
   readonly newKey?: boolean;
+  /** Whether the answer says the stage's cap, since no header of the S3 request is bound to it. @default false */
+  readonly answersCap?: boolean;
   /** The longest body of a request, in bytes. @default LIMITS.requestBytes */
   readonly requestBytes?: number;
   /** What the function's role must be allowed, so that its URL is, or itself. */
@@ -82,6 +84,7 @@ const TABLE = {
     method: "POST",
     query: { uploads: "" },
     newKey: true,
+    answersCap: true,
     fields: {
       object_key: NAME,
       content_type: CONTENT_TYPE,

@@ -105,6 +105,8 @@ export function createHandler(
         ? { parts: partNumbers.map((part_number, index) => ({ part_number, url: urls[index] })) }
         : { url: urls[0] }),
       headers: s3Requests[0]?.headers,
+      // Without a cap it is undefined, and JSON has none.
+      max_object_bytes: action.answersCap && environment.maxObjectBytes,
       expires_at: new Date(signedAt + expiresIn * 1000).toISOString().replace(".000Z", "Z"),
     });
   }

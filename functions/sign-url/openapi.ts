@@ -52,6 +52,12 @@ const SCHEMAS: Json = {
         additionalProperties: string,
       },
       expires_at: { type: "string", description: "When the URL ends, ISO 8601 in UTC." },
+      max_object_bytes: {
+        type: "integer",
+        format: "int64",
+        description:
+          "For createMultipartUpload, where the stage caps payloads: the largest, in bytes. completeMultipartUpload refuses more.",
+      },
     },
   },
   SentMessage: {

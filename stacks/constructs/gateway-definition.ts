@@ -82,7 +82,7 @@ const GATEWAY_RESPONSES = {
     '"Too many requests from your address. Try again in 5 minutes."',
     { statusCode: 429, retryAfterSeconds: 300 },
   ),
-  INVALID_API_KEY: gatewayResponse('"AccessDenied"', '"Send the key that you were given, as x-api-key."'),
+  INVALID_API_KEY: gatewayResponse('"InvalidApiKey"', '"Send the key that you were given, as x-api-key."'),
   // Only mock integrations look at the content type.
   UNSUPPORTED_MEDIA_TYPE: gatewayResponse('"NoSuchRoute"', NO_SUCH_ROUTE, { statusCode: 404 }),
 };
