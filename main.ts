@@ -3,7 +3,7 @@ import type { Place } from "./stacks/arns";
 import { ProducerConsumerStack } from "./stacks/producer-consumer-stack";
 import { reportStages, runApp } from "./stacks/report";
 import { boundaryArn } from "./stacks/rights";
-import { type StageConfig, stackName } from "./stacks/stage";
+import { type StageConfig, stackName, validateStages } from "./stacks/stage";
 
 const ACCOUNT_ID = "123456789012"; // Yours: 12 digits. The provider refuses to touch any other account.
 const REGION = "eu-central-1";
@@ -49,6 +49,7 @@ export const STAGES: readonly StageConfig[] = [
 
 /** Nothing is synthesized by importing this file: the local chain and the tests make an app of their own. */
 export function createApp(outdir?: string): App {
+  validateStages(STAGES);
   const app = new App(outdir === undefined ? {} : { outdir });
   for (const config of STAGES) new ProducerConsumerStack(app, stackName(config.stage), config);
   return app;

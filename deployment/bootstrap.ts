@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { BOOTSTRAP, BOOTSTRAP_OUTDIR } from "../bootstrap";
-import { run } from "../local/command";
+import { OptionError, run } from "../local/command";
 import type { BootstrapConfig } from "../stacks/bootstrap-config";
 import { DeploymentError } from "./errors";
 import { bootstrap } from "./run-bootstrap";
@@ -15,6 +15,8 @@ bootstrap.ts, or if it was interrupted: it carries on.
   --dry-run       show what would be changed, and change nothing
   --yes           do not ask
   --help          show this
+
+Exit codes: 0 all was done, 1 it failed, 2 a mistake in the options.
 
 It needs Terraform 1.10 or later and an administrator's credentials of the account in main.ts.`;
 
@@ -37,9 +39,7 @@ export async function command(
     return;
   }
   if (!values.yes && !values["dry-run"] && !process.stdin.isTTY) {
-    throw new DeploymentError(
-      "There is nobody to ask: say --yes, or --dry-run to see what would be changed.",
-    );
+    throw new OptionError("Not a terminal: pass --yes to apply, or --dry-run to preview.");
   }
   // Terraform gets it too, ends what it is at, and frees the lock; then so do we.
   let interrupted = false;

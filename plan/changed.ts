@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { UsageError } from "../client/cli/exit";
 import { createFolderSync } from "../common/create-folder";
 import { STAGES } from "../main";
 import { type StageConfig, stackName } from "../stacks/stage";
@@ -9,7 +10,6 @@ import { GONE, reviewFile } from "./read-review";
 import type { SameReview } from "./review";
 import { matrixOf, readyStages } from "./stages";
 import { isSynthesized } from "./synth";
-import { PlanError } from "./terraform";
 
 /** All that Terraform reads of a stack: functions are in the JSON by their digests. */
 const FILES = ["cdk.tf.json", ".terraform.lock.hcl"] as const;
@@ -67,7 +67,7 @@ function main(): void {
   });
   const { base, head, reviews } = values;
   if (base === undefined || head === undefined || reviews === undefined) {
-    throw new PlanError("Usage: plan/changed.ts --base DIR --head DIR --reviews DIR");
+    throw new UsageError("Usage: plan/changed.ts --base DIR --head DIR --reviews DIR");
   }
   console.log(matrixOf(changedStages(readyStages(STAGES), { base, head, reviews })));
 }

@@ -1,12 +1,18 @@
+import { EXIT_CODES, UsageError } from "../client/cli/exit";
 import { TweedleError, HttpError } from "../client/errors";
 import { printable, printableLines } from "../client/cli/terminal";
 import { ConfigurationError } from "../stacks/stage";
 import { PlanError } from "./terraform";
 
+/** Whether the options are mistaken, by our rules or by those of parseArgs. */
+const isUsage = (error: unknown): error is Error =>
+  error instanceof UsageError ||
+  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
+
 /** What a user can mend. */
 const isMistake = (error: unknown): error is Error =>
   [PlanError, ConfigurationError, TweedleError, HttpError].some((kind) => error instanceof kind) ||
-  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
+  isUsage(error);
 
 /** Says a failure: a user's mistake in one line, after Terraform's own words where there are none better; ours with its stack. */
 export function complain(error: unknown): void {
@@ -20,12 +26,19 @@ export function complain(error: unknown): void {
   console.error(printable(error.message));
 }
 
-/** Runs a command, which ends with 1 where it fails. */
-export async function runCommand(command: () => Promise<void> | void): Promise<void> {
+/**
+ * Runs a command, and sets the code that it ends with where it fails.
+ *
+ * @param usageCode the code of a mistake in the options
+ */
+export async function runCommand(
+  command: () => Promise<void> | void,
+  usageCode: number = EXIT_CODES.usage,
+): Promise<void> {
   try {
     await command();
   } catch (error) {
     complain(error);
-    process.exitCode = 1;
+    process.exitCode = isUsage(error) ? usageCode : EXIT_CODES.failed;
   }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { UsageError } from "../client/cli/exit";
 import { STAGES } from "../main";
 import { stackName } from "../stacks/stage";
 import { runCommand } from "./command";
@@ -7,7 +8,6 @@ import { type GitHub, gitHubOfWorkflow, runUrl, variable } from "./github";
 import { toMarkdown } from "./markdown";
 import { readGone, readMatrix, readReviews } from "./read-review";
 import { readyStages } from "./stages";
-import { PlanError } from "./terraform";
 
 /** Whose comments are ours: nobody else can have this name, and whoever can write a marker has another. */
 const AUTHOR = "github-actions[bot]";
@@ -110,7 +110,7 @@ async function main(): Promise<void> {
   const commit = variable("COMMIT", /^[0-9a-f]{40}$/);
   const [command] = positionals;
   if (command === "stale") return await markStale(github, pullRequest, commit);
-  if (command !== "write") throw new PlanError(USAGE);
+  if (command !== "write") throw new UsageError(USAGE);
 
   // A run that a newer push has overtaken has nothing to say any more.
   const { head } = await github.get<PullRequest>(`/pulls/${pullRequest}`);

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { UsageError } from "../client/cli/exit";
 import { printable } from "../client/cli/terminal";
 import { terraformBinary } from "../common/terraform-binary";
 import { stackName } from "../stacks/stage";
@@ -96,7 +97,7 @@ async function main(): Promise<void> {
   });
   const { stage, reviewed, output } = values;
   if (stage === undefined || reviewed === undefined) {
-    throw new PlanError(
+    throw new UsageError(
       "Usage: plan/deploy.ts --stage STAGE --reviewed FILE [--output DIR] [--outputs-file FILE]",
     );
   }

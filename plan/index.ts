@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
+import { EXIT_CODES, UsageError } from "../client/cli/exit";
 import { printJson } from "../client/cli/terminal";
+import { quote } from "../common/quote";
 import { STAGES } from "../main";
 import { complain, runCommand } from "./command";
 import { makeReview } from "./make";
@@ -19,14 +21,15 @@ Plans stages with Terraform, and says what would become of what: what is destroy
   --text               add Terraform's own text, which has the values
   --markdown           print Markdown, as for a pull request
   --json               print a line of JSON a stage
-  --detailed-exitcode  end with 2 where there is something to do, as terraform plan does
+  --detailed-exitcode  end with 2 where there is something to do, and with 1 for a mistake in the options,
+                       as terraform plan does
   --no-lock            do not lock the state meanwhile, as a role that only reads has to
   --base DIR           a folder as --output, synthesized before: it says where what is destroyed came from
   --output DIR         where to synthesize to; default cdktf.out
   --skip-synth         take what is there
   --help               show this
 
-Exit codes: 0 planned, 1 failed, 2 see --detailed-exitcode.`;
+Exit codes: 0 planned, 1 failed, 2 a mistake in the options, or see --detailed-exitcode.`;
 
 const OPTIONS = {
   stage: { type: "string", multiple: true, default: ["dev"] as string[] },
@@ -41,11 +44,11 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-/** @throws PlanError that names the stages */
+/** @throws UsageError that names the stages */
 function stagesOf(given: readonly string[]): string[] {
   const unknown = given.find((stage) => stage !== "all" && !names.includes(stage));
   if (unknown !== undefined) {
-    throw new PlanError(`There is no stage "${unknown}". Stages: ${names.join(", ")}, or all.`);
+    throw new UsageError(`There is no stage ${quote(unknown)}. Stages: ${names.join(", ")}, or all.`);
   }
   return given.includes("all") ? names : names.filter((stage) => given.includes(stage));
 }
@@ -89,4 +92,8 @@ async function main(): Promise<void> {
 
 const isNothing = (review: Review) => review.status === "planned" && isEmpty(review);
 
-if (require.main === module) void runCommand(main);
+if (require.main === module) {
+  // There, 2 says that there is something to do.
+  const isDetailed = process.argv.includes("--detailed-exitcode");
+  void runCommand(main, isDetailed ? EXIT_CODES.failed : EXIT_CODES.usage);
+}

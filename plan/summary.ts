@@ -1,5 +1,6 @@
 import { appendFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { UsageError } from "../client/cli/exit";
 import { runCommand } from "./command";
 import { variable } from "./github";
 import { toMarkdown } from "./markdown";
@@ -22,7 +23,7 @@ function main(): void {
     options: { stage: { type: "string" }, reviews: { type: "string", default: "reviews" } },
   });
   const { stage, reviews } = values;
-  if (stage === undefined) throw new PlanError("Usage: plan/summary.ts --stage STAGE [--reviews DIR]");
+  if (stage === undefined) throw new UsageError("Usage: plan/summary.ts --stage STAGE [--reviews DIR]");
   const review = readReview(reviewFile(reviews, stage), stage);
   const commit = variable("COMMIT", /^[0-9a-f]{40}$/);
   const [page = "", ...more] = toMarkdown([review], { title: "Terraform plan", commit }, SUMMARY_BYTES);

@@ -1,5 +1,12 @@
 import type { Place } from "./arns";
-import { ConfigurationError, type StageConfig, validateStage } from "./stage";
+import {
+  ConfigurationError,
+  PLACE_RULES,
+  type Rules,
+  type StageConfig,
+  validateProperties,
+  validateStages,
+} from "./stage";
 
 /** What is made once an account, before any stage. */
 export interface BootstrapConfig extends Place {
@@ -47,13 +54,8 @@ const orNone = (fit: (value: unknown) => boolean) => (value: unknown) => value =
 const flag = (value: unknown) => typeof value === "boolean";
 const id = matches(/^[1-9]\d{0,19}$/);
 
-type Rules<Property extends string> = Readonly<
-  Record<Property, readonly [fit: (value: unknown) => boolean, mustBe: string]>
->;
-
 const RULES: Rules<keyof BootstrapConfig> = {
-  accountId: [matches(/^\d{12}$/), "the 12 digits of an AWS account"],
-  region: [matches(/^[a-z]{2}(-[a-z]+)+-\d$/), "a region, such as eu-central-1"],
+  ...PLACE_RULES,
   stages: [(value) => Array.isArray(value) && value.length > 0, "the stages that live there, at least one"],
   github: [orNone((value) => typeof value === "object" && value !== null), "{ repository, … }, or left out"],
   apiGatewayAccount: [orNone(flag), "true or false, or left out"],
@@ -68,29 +70,14 @@ const GITHUB_RULES: Rules<keyof GitHubConfig> = {
   oidcProviderExists: [orNone(flag), "true or false, or left out"],
 };
 
-function validate(config: object, rules: Rules<string>, where: string): void {
-  const unknown = Object.keys(config).find((property) => !Object.hasOwn(rules, property));
-  if (unknown !== undefined) {
-    throw new ConfigurationError(
-      `${where}: there is no ${unknown} to configure. There are: ${Object.keys(rules).join(", ")}.`,
-    );
-  }
-  for (const [property, [fit, mustBe]] of Object.entries(rules)) {
-    const value: unknown = config[property as keyof typeof config];
-    if (!fit(value)) {
-      throw new ConfigurationError(`${where}: ${property} must be ${mustBe}, not ${JSON.stringify(value)}.`);
-    }
-  }
-}
-
 /**
  * @throws ConfigurationError that names the property, what was given and what is allowed
  */
 export function validateBootstrap(config: BootstrapConfig): void {
-  validate(config, RULES, "bootstrap.ts");
-  for (const stage of config.stages) validateStage(stage);
+  validateProperties(config, RULES, "bootstrap.ts");
+  validateStages(config.stages);
   if (!config.github) return;
-  validate(config.github, GITHUB_RULES, "bootstrap.ts, github");
+  validateProperties(config.github, GITHUB_RULES, "bootstrap.ts, github");
   const { ownerId, repositoryId } = config.github;
   if ((ownerId === undefined) !== (repositoryId === undefined)) {
     throw new ConfigurationError(

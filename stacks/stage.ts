@@ -1,7 +1,11 @@
 import { isIP } from "node:net";
+import { nearest } from "../common/nearest";
+import { quote } from "../common/quote";
 import { ACTIONS } from "../functions/sign-url/actions";
 import { CONTENT_LENGTH } from "../functions/sign-url/fields";
 import { LIMITS } from "../functions/sign-url/limits";
+import type { Place } from "./arns";
+import { isCommercialRegion, regionHint } from "./region";
 
 export { stackName } from "../contract/stack-name";
 
@@ -148,7 +152,10 @@ function isCidr(value: unknown): boolean {
   return rest.length === 0 && /^\d+$/.test(prefix) && Number(prefix) <= bits;
 }
 
-type Rule = readonly [fit: (value: unknown) => boolean, mustBe: string];
+type Rule = readonly [fit: (value: unknown) => boolean, mustBe: string, hint?: (value: unknown) => string];
+
+/** The rules of a configuration, by property. */
+export type Rules<Property extends string> = Readonly<Record<Property, Rule>>;
 
 /** https://www.rfc-editor.org/rfc/rfc6838#section-4.2, less what nobody has registered; or all subtypes of a type. */
 const MEDIA_RANGE = /^[a-z0-9][a-z0-9.+-]*\/([a-z0-9][a-z0-9.+-]*|\*)$/;
@@ -158,17 +165,19 @@ const FLAG: Rule = [orNone((value) => typeof value === "boolean"), "true or fals
 /** What names of the account's own things have in a stage's place: tweedle-state-…, tweedle-deploy-…. */
 const RESERVED = ["api", "bootstrap", "boundary", "deploy", "plan", "state"];
 
+/** The rules of an account and a region. */
+export const PLACE_RULES: Rules<keyof Place> = {
+  accountId: [(value) => text(value, /^\d{12}$/), "the 12 digits of an AWS account, in quotes"],
+  region: [isCommercialRegion, "a region of AWS's commercial partition, such as eu-central-1", regionHint],
+};
+
 /** Each property: whether it is fit, and what it must be. */
-const RULES: Readonly<Record<keyof StageConfig, Rule>> = {
+const RULES: Rules<keyof StageConfig> = {
   stage: [
     (value) => text(value, /^[a-z][a-z0-9]{1,11}$/) && !RESERVED.includes(String(value)),
     `2 to 12 lower-case letters and digits, a letter first, and none of ${RESERVED.join(", ")}`,
   ],
-  accountId: [(value) => text(value, /^\d{12}$/), "the 12 digits of an AWS account"],
-  region: [
-    (value) => text(value, /^(?!cn-|us-gov-|[a-z]{2}-iso)[a-z]{2}(-[a-z]+)+-\d$/),
-    "a region of the commercial partition, such as eu-central-1",
-  ],
+  ...PLACE_RULES,
   producerAuthorization: [orNone((value) => text(value, /^(NONE|AWS_IAM)$/)), "NONE or AWS_IAM, or left out"],
   producerApiKeys: [
     orNone((value) => list(value, (name) => text(name, /^[a-z][a-z0-9-]{0,31}$/))),
@@ -261,28 +270,56 @@ const TOGETHER: readonly (readonly [fit: (config: StageConfig) => boolean, sente
   ],
 ];
 
-const show = (value: unknown) => (typeof value === "number" ? String(value) : JSON.stringify(value));
+/**
+ * Checks a configuration's properties, each by itself.
+ *
+ * @param where what a sentence begins with: Stage "dev"
+ * @throws ConfigurationError that names the property, what was given and what is allowed
+ */
+export function validateProperties(config: object, rules: Rules<string>, where: string): void {
+  const known = Object.keys(rules);
+  const unknown = Object.keys(config).find((property) => !known.includes(property));
+  if (unknown !== undefined) {
+    const meant = nearest(unknown, known);
+    const hint = meant === undefined ? "" : ` Did you mean ${quote(meant)}?`;
+    throw new ConfigurationError(
+      `${where}: unknown property ${quote(unknown)}.${hint} There are: ${known.join(", ")}.`,
+    );
+  }
+  for (const [property, [fit, mustBe, hint]] of Object.entries(rules)) {
+    const value = (config as Readonly<Record<string, unknown>>)[property];
+    if (!fit(value)) {
+      throw new ConfigurationError(
+        `${where}: ${property} must be ${mustBe}, not ${quote(value)}.${hint?.(value) ?? ""}`,
+      );
+    }
+  }
+}
 
 /**
  * @throws ConfigurationError that names the property, what was given and what is allowed, or what does not go together
  */
 export function validateStage(config: StageConfig): void {
-  const unknown = Object.keys(config).find((property) => !Object.hasOwn(RULES, property));
-  if (unknown !== undefined) {
-    throw new ConfigurationError(
-      `Stage "${config.stage}": there is no ${unknown} to configure. There are: ${Object.keys(RULES).join(", ")}.`,
-    );
+  if (typeof config !== "object" || config === null) {
+    throw new ConfigurationError(`A stage must be an object with its properties, not ${quote(config)}.`);
   }
-  for (const [property, [fit, mustBe]] of Object.entries(RULES)) {
-    const value = config[property as keyof StageConfig];
-    if (!fit(value)) {
-      throw new ConfigurationError(
-        `Stage "${config.stage}": ${property} must be ${mustBe}, not ${show(value)}.`,
-      );
-    }
-  }
+  validateProperties(config, RULES, `Stage ${quote(config.stage)}`);
   for (const [fit, sentence] of TOGETHER) {
     if (!fit(config)) throw new ConfigurationError(`Stage "${config.stage}": ${sentence}`);
+  }
+}
+
+/**
+ * Checks the stages of an app, before any stack is made: a stack's name has to be fit, and to be the only one.
+ *
+ * @throws ConfigurationError
+ */
+export function validateStages(stages: readonly StageConfig[]): void {
+  for (const stage of stages) validateStage(stage);
+  const names = stages.map(({ stage }) => stage);
+  const twice = names.find((name, index) => names.includes(name, index + 1));
+  if (twice !== undefined) {
+    throw new ConfigurationError(`There are two stages "${twice}": each needs a name of its own.`);
   }
 }
 

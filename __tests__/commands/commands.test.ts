@@ -120,7 +120,7 @@ test.each<[string, string[], number, RegExp]>([
   ["local/start.ts", ["--stage", "staging"], 2, /^There is no stage "staging"\. Stages: dev, test, prod\.$/],
   ["local/start.ts", ["--port", "x"], 2, /^--port must be a number/],
   ["local/start.ts", ["--prot", "1"], 2, /^Unknown option '--prot'/],
-  ["deployment/bootstrap.ts", [], 1, /^There is nobody to ask: say --yes, or --dry-run/],
+  ["deployment/bootstrap.ts", [], 2, /^Not a terminal: pass --yes to apply, or --dry-run/],
   ["deployment/bootstrap.ts", ["--force"], 2, /^Unknown option '--force'/],
   ["deployment/lock.ts", ["--platforms", "x"], 2, /^Unknown option '--platforms'/],
   [

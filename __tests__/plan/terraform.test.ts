@@ -343,12 +343,23 @@ describeWith(["terraform", "moto_server", "provider"], "a plan of AWS's resource
   );
 });
 
-test.each([
-  [["--stage", "staging"], 'There is no stage "staging". Stages: dev, test, prod, or all.'],
-  [["--skip-synth", "--output", "no-such-folder"], "synthesize first (npm run synth)."],
-  [["--stgae", "dev"], "Unknown option '--stgae'"],
-])("npm run plan -- %j ends with 1 and one line", async (args, says) => {
+test.each<[number, string[], string]>([
+  [2, ["--stage", "staging"], 'There is no stage "staging". Stages: dev, test, prod, or all.'],
+  [2, ["--stgae", "dev"], "Unknown option '--stgae'"],
+  [1, ["--skip-synth", "--output", "no-such-folder"], "synthesize first (npm run synth)."],
+  // There, 2 says that there is something to do.
+  [1, ["--detailed-exitcode", "--stgae", "dev"], "Unknown option '--stgae'"],
+])("npm run plan ends with %d and one line for %j", async (wanted, args, says) => {
   const { code, stdout, stderr } = await run("index.ts", args, process.env);
-  expect([code, stdout, stderr.trimEnd().split("\n").length]).toEqual([1, "", 1]);
+  expect([code, stdout, stderr.trimEnd().split("\n").length]).toEqual([wanted, "", 1]);
   expect(stderr).toContain(says);
+});
+
+test.each([
+  ["deploy.ts", "Usage: plan/deploy.ts --stage STAGE --reviewed FILE"],
+  ["summary.ts", "Usage: plan/summary.ts --stage STAGE"],
+  ["changed.ts", "Usage: plan/changed.ts --base DIR"],
+])("%s without its options ends with 2 and its usage", async (script, usage) => {
+  const { code, stderr } = await run(script, [], process.env);
+  expect([code, stderr]).toEqual([2, expect.stringMatching(new RegExp(`^${usage}[^\\n]*\\n$`))]);
 });

@@ -175,10 +175,16 @@ describe("A configuration that is not fit is refused with one sentence:", () => 
   it.each<[object, string]>([
     [
       { region: "Frankfurt" },
-      'bootstrap.ts: region must be a region, such as eu-central-1, not "Frankfurt".',
+      'bootstrap.ts: region must be a region of AWS\'s commercial partition, such as eu-central-1, not "Frankfurt".',
     ],
     [{ stages: [] }, "bootstrap.ts: stages must be the stages that live there, at least one, not []."],
-    [{ gitHub: {} }, "bootstrap.ts: there is no gitHub to configure."],
+    [{ gitHub: {} }, 'bootstrap.ts: unknown property "gitHub". Did you mean "github"?'],
+    [{ accountId: "1234" }, "bootstrap.ts: accountId must be the 12 digits of an AWS account, in quotes"],
+    [{ stages: [STAGES[0], STAGES[0]] }, 'There are two stages "dev": each needs a name of its own.'],
+    [
+      { github: { repository: "alice/shop", ownerID: "1" } },
+      'bootstrap.ts, github: unknown property "ownerID". Did you mean "ownerId"?',
+    ],
     [{ stages: [{ ...STAGES[0], stage: "plan" }] }, 'Stage "plan": stage must be'],
     ...["OWNER", "alice/*", "*/shop", "alice/shop:environment:prod", "https://github.com/alice/shop", ""].map(
       (repository): [object, string] => [

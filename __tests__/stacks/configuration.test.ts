@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { App } from "cdktf";
+import { quote } from "../../common/quote";
 import { LIMITS } from "../../functions/sign-url/limits";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
 import { runApp } from "../../stacks/report";
@@ -8,6 +9,7 @@ import {
   ConfigurationError,
   type StageConfig,
   validateStage,
+  validateStages,
   worstCaseBytesPerDay,
 } from "../../stacks/stage";
 import { temporaryFolder } from "./tools";
@@ -31,8 +33,8 @@ const stackOf = (config: StageConfig) => new ProducerConsumerStack(new App({ out
 describe("A stage's value that is not fit is refused with one sentence:", () => {
   const STAGE =
     "2 to 12 lower-case letters and digits, a letter first, and none of api, bootstrap, boundary, deploy, plan, state";
-  const ACCOUNT = "the 12 digits of an AWS account";
-  const REGION = "a region of the commercial partition, such as eu-central-1";
+  const ACCOUNT = "the 12 digits of an AWS account, in quotes";
+  const REGION = "a region of AWS's commercial partition, such as eu-central-1";
   const BYTES = "a whole number of bytes from 1 to 53687091200000, or left out";
   const RATE = "a whole number from 1 to 10000, what an account has";
   const BURST = "a whole number from 1 to 5000, what an account has";
@@ -60,6 +62,8 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
     ["throttlingBurstLimit", undefined, BURST],
     ["forceDestroy", "false", FLAG],
     ["stage", "d", STAGE],
+    ["stage", "Te st", STAGE],
+    ["stage", "d\u001b[2J", STAGE],
     ["stage", "thirteenchars", STAGE],
     ["stage", "Dev", STAGE],
     ["stage", "1dev", STAGE],
@@ -72,8 +76,8 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
     ["accountId", "1234-5678-9012", ACCOUNT],
     ["region", "", REGION],
     ["region", "Frankfurt", REGION],
-    ["region", "eu-central", REGION],
-    ["region", "eu-central-1a", REGION],
+    ["region", ["eu-central-1"], REGION],
+    ["region", "aws-global", REGION],
     ["region", "cn-north-1", REGION],
     ["region", "us-gov-west-1", REGION],
     ["region", "us-iso-east-1", REGION],
@@ -145,8 +149,66 @@ describe("A stage's value that is not fit is refused with one sentence:", () => 
     ["payloadExpirationDays", 36_501, DAYS],
   ])("%s %j", (property, value, mustBe) => {
     const config = configOf(property, value);
-    const sentence = `Stage "${config.stage}": ${property} must be ${mustBe}, not ${typeof value === "number" ? value : JSON.stringify(value)}.`;
+    const sentence = `Stage ${quote(config.stage)}: ${property} must be ${mustBe}, not ${quote(value)}.`;
     expect(() => validateStage(config)).toThrow(new ConfigurationError(sentence));
+  });
+});
+
+describe("A region that there is not is refused, with the nearest one:", () => {
+  const DATE = " If AWS has just opened it, run npm update @aws-sdk/core.";
+  it.each([
+    ["eu-central-9", "eu-central-1", DATE],
+    ["eu-cental-1", "eu-central-1", DATE],
+    ["ap-southeast-0", "ap-southeast-1", DATE],
+    ["us-est-1", "us-east-1", DATE],
+    ["eu-central-1a", "eu-central-1", ""],
+    ["eu-central", "eu-central-1", ""],
+    ["EU-CENTRAL-1", "eu-central-1", ""],
+    ["eu_central_1", "eu-central-1", ""],
+  ])("%s", (region, meant, date) => {
+    expect(() => validateStage({ ...FIT, region })).toThrow(
+      new ConfigurationError(
+        `Stage "dev": region must be a region of AWS's commercial partition, such as eu-central-1, not "${region}". Did you mean "${meant}"?${date}`,
+      ),
+    );
+  });
+});
+
+describe("The stages of an app are refused with one sentence", () => {
+  it.each<[string, unknown[], string]>([
+    [
+      "where two have one name",
+      [FIT, { ...FIT, stage: "qa" }, FIT],
+      'There are two stages "dev": each needs a name of its own.',
+    ],
+    [
+      "where two have one name in two regions, since a stack has no region in its name",
+      [FIT, { ...FIT, region: "us-east-1" }],
+      'There are two stages "dev": each needs a name of its own.',
+    ],
+    ["where one is none", [FIT, null], "A stage must be an object with its properties, not null."],
+    ["where one is its name alone", ["dev"], 'A stage must be an object with its properties, not "dev".'],
+  ])("%s", (_, stages, sentence) => {
+    expect(() => validateStages(stages as StageConfig[])).toThrow(new ConfigurationError(sentence));
+  });
+
+  it("before a stack is made of them, which would end in a stack trace", async () => {
+    const app = `
+      const { STAGES, createApp } = require("./main");
+      const { runApp } = require("./stacks/report");
+      STAGES.push({ ...STAGES[0], stage: process.argv[1] });
+      runApp(() => createApp(${JSON.stringify(outdir)}));`;
+    const synth = (stage: string) => run(process.execPath, ["--import", "tsx", "--eval", app, stage]);
+    await expect(synth("dev")).rejects.toMatchObject({
+      code: 1,
+      stderr: 'There are two stages "dev": each needs a name of its own.\n',
+    });
+    await expect(synth("Te st")).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^Stage "Te st": stage must be 2 to 12 lower-case [^\n]*, not "Te st"\.\n$/,
+      ),
+    });
   });
 });
 
@@ -187,11 +249,19 @@ describe("Properties that do not go together are refused with a sentence that sa
   });
 });
 
-it("A property that a stage does not have is refused by name, since it may be one that is misspelled", () => {
-  const config = Object.assign({}, FIT, { maxObjectSize: 1 });
-  expect(() => validateStage(config)).toThrow(
-    /^Stage "dev": there is no maxObjectSize to configure\. There are: .*maxObjectBytes/,
-  );
+describe("A property that a stage does not have is refused by name, with the nearest one and all others:", () => {
+  it.each([
+    ["maxObjectSize", ' Did you mean "maxObjectBytes"?'],
+    ["forceDestory", ' Did you mean "forceDestroy"?'],
+    ["Region", ' Did you mean "region"?'],
+    ["tags", ""],
+    ["constructor", ""],
+  ])("%s", (property, hint) => {
+    const config = Object.assign({}, FIT, { [property]: 1 });
+    expect(() => validateStage(config)).toThrow(
+      `Stage "dev": unknown property "${property}".${hint} There are: stage, accountId, region, `,
+    );
+  });
 });
 
 describe("A stage's value at its limit is taken:", () => {
@@ -266,7 +336,7 @@ it("An app with a mistake in its configuration says it in one line on stderr, an
     code: 1,
     stdout: "",
     stderr:
-      'Stage "dev": region must be a region of the commercial partition, such as eu-central-1, not "Frankfurt".\n',
+      'Stage "dev": region must be a region of AWS\'s commercial partition, such as eu-central-1, not "Frankfurt".\n',
   });
 });
 
