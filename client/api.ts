@@ -1,10 +1,10 @@
 import { quote } from "../common/quote";
 import { remedyOf } from "../contract/answers";
-import { type Signer, signedHeaders } from "../functions/send-message/signed-headers";
 import { ACTIONS, type ActionName, type Role } from "../functions/sign-url/actions";
 import { AccessRefusedError, HttpError, TweedleError, isAccessRefused } from "./errors";
 import { type Connections, close, connections, send, textOf } from "./http";
 import { type RetryOptions, retrying } from "./retry";
+import type { CredentialProvider, createSigning } from "./signing";
 
 /** What the API answers: where to send which request, until when. */
 export interface SignedUrl {
@@ -26,15 +26,6 @@ export interface SignedCreation extends SignedUrl {
   readonly max_object_bytes?: number;
 }
 
-/**
- * Gives credentials: what the AWS SDK calls a provider.
- *
- * @param options.forceRefresh whether those that it gave before are refused: it gives others, if it can
- */
-export type CredentialProvider = (options?: {
-  readonly forceRefresh?: boolean;
-}) => Promise<Signer["credentials"]>;
-
 export interface ApiOptions {
   /** Where the API is, with its stage: the stack's output api_url. */
   readonly apiUrl: string;
@@ -42,7 +33,7 @@ export interface ApiOptions {
   readonly credentials?: CredentialProvider | undefined;
   /** The key to send where the stage asks its producers for one. @default none: such a stage refuses */
   readonly apiKey?: string | undefined;
-  /** The region that requests are signed for. @default the API's host's, or AWS_REGION */
+  /** The region to sign requests for, where the API's host name states none. @default the AWS SDK's, from AWS_REGION or a profile */
   readonly region?: string | undefined;
   readonly retry?: RetryOptions | undefined;
   /** Connections to use, and to leave open. @default its own */
@@ -63,11 +54,12 @@ export class Api {
   readonly #url: URL;
   readonly #options: ApiOptions;
   /** Roles whose requests the stage wants signed. */
-  readonly #signing = new Set<Role>();
+  readonly #signingRoles = new Set<Role>();
   /** Actions that the stage does not have. */
   readonly #missing = new Set<ActionName>();
   /** The API's clock less this machine's, in milliseconds. */
   #clockOffsetMs = 0;
+  #signing: Promise<ReturnType<typeof createSigning>> | undefined;
 
   /** @throws TweedleError where the URL is none */
   constructor(options: ApiOptions) {
@@ -153,7 +145,7 @@ export class Api {
    */
   async #send(request: ApiRequest): Promise<string> {
     for (let isSignedAgain = false; ;) {
-      const isSigned = this.#signing.has(request.role);
+      const isSigned = this.#signingRoles.has(request.role);
       const clockOffsetMs = this.#clockOffsetMs;
       try {
         return await this.#attempt(request, isSigned, isSignedAgain);
@@ -162,7 +154,7 @@ export class Api {
         this.#learnClock(error);
         if (!isSigned) {
           if (error.code !== "AccessDenied") throw error;
-          this.#signing.add(request.role);
+          this.#signingRoles.add(request.role);
           continue;
         }
         const isClockWrong = this.#clockOffsetMs !== clockOffsetMs;
@@ -214,19 +206,13 @@ export class Api {
         "This stage wants its requests signed: give AWS credentials that may call its API.",
       );
     }
-    const where = region ?? /\.execute-api\.([^.]+)\./.exec(url.host)?.[1] ?? process.env["AWS_REGION"];
-    if (!where) {
-      throw new AccessRefusedError(
-        "Refused",
-        "This stage wants its requests signed: set its region, in AWS_REGION.",
-      );
-    }
-    return await signedHeaders(url, body, {
-      service: "execute-api",
-      region: where,
-      credentials: await credentials({ forceRefresh: isSignedAgain }),
-      date: new Date(this.#now() + this.#clockOffsetMs),
-    });
+    // Loaded where it is needed: most producers sign nothing.
+    this.#signing ??= import("./signing").then(({ createSigning }) =>
+      createSigning({ credentials, region, now: () => this.#now() + this.#clockOffsetMs }),
+    );
+    return await (
+      await this.#signing
+    )(url, body, isSignedAgain);
   }
 
   /** What a response that says no means to the caller. */

@@ -1,33 +1,66 @@
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { quote } from "../common/quote";
-import type { CredentialProvider } from "./api";
 import { TweedleError } from "./errors";
+import { isRegionalSqs, regionOf } from "./region";
+import type { CredentialProvider } from "./signing";
 
 /** How long SQS may say nothing, in milliseconds. */
 const SOCKET_TIMEOUT_MS = 40_000;
 
-/** Credentials as the SDK finds them: in the environment, in a profile, of a role. Loaded only where they are asked for. */
-export const defaultCredentials: CredentialProvider = () => new SQSClient({}).config.credentials();
+let shared: SQSClient | undefined;
+/** A client that is asked for nothing but the AWS SDK's own settings, which it keeps. */
+const settings = () => (shared ??= new SQSClient({})).config;
 
-/** A queue of AWS's says its region itself. */
-export const regionOf = (queueUrl: string): string | undefined =>
-  /\/\/sqs\.([^.]+)\.amazonaws\.com/.exec(queueUrl)?.[1];
+/**
+ * Credentials as the SDK finds them: in the environment, in a profile, of a role. They are looked up once for all
+ * clients of this process, and again shortly before they expire.
+ */
+export const defaultCredentials: CredentialProvider = async (options) =>
+  await settings().credentials(options);
 
-/** A client for one queue: its URL says where SQS is, and at AWS in which region. Credentials are the SDK's own. */
-export function sqsClient(queueUrl: string, region = regionOf(queueUrl)): SQSClient {
-  let url: URL;
+/**
+ * The region of a host: the one that its name states, or else one that was given, or else the SDK's, from AWS_REGION or
+ * a profile.
+ *
+ * @throws TweedleError Refused, where there is none
+ */
+export async function regionFor(hostname: string, given?: string): Promise<string> {
+  const known = regionOf(hostname) ?? given;
+  if (known !== undefined) return known;
   try {
-    url = new URL(queueUrl);
+    return await settings().region();
+  } catch (cause) {
+    const how = "set AWS_REGION, AWS_PROFILE to a profile with a region, or the option region";
+    throw new TweedleError("Refused", `The region of ${hostname} is not known: ${how}.`, { cause });
+  }
+}
+
+/**
+ * A client for one queue. Requests go to the host of its URL, unless that is SQS's own of its region: then to where the
+ * SDK's settings lead (AWS_ENDPOINT_URL_SQS, FIPS, dual-stack).
+ *
+ * @param region where the host name states none. @default the SDK's
+ * @throws TweedleError Invalid, where the URL is none
+ */
+export function sqsClient(queueUrl: string, region?: string): SQSClient {
+  const { hostname, origin } = parseQueueUrl(queueUrl);
+  return new SQSClient({
+    region: () => regionFor(hostname, region),
+    credentials: defaultCredentials,
+    ...(isRegionalSqs(hostname)
+      ? { useQueueUrlAsEndpoint: false }
+      : { endpoint: origin, useFipsEndpoint: false, useDualstackEndpoint: false }),
+    // Longer than a long poll: a connection that silently went away would be waited on for ever.
+    requestHandler: { socketTimeout: SOCKET_TIMEOUT_MS },
+  });
+}
+
+export function parseQueueUrl(queueUrl: string): URL {
+  try {
+    return new URL(queueUrl);
   } catch (error) {
     throw new TweedleError("Invalid", `The queue's URL must be one, not ${quote(queueUrl)}.`, {
       cause: error,
     });
   }
-  const isAws = url.hostname.endsWith(".amazonaws.com");
-  return new SQSClient({
-    ...(region !== undefined && { region }),
-    ...(!isAws && { endpoint: url.origin }),
-    // Longer than a long poll: a connection that silently went away would be waited on for ever.
-    requestHandler: { socketTimeout: SOCKET_TIMEOUT_MS },
-  });
 }

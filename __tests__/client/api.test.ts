@@ -104,7 +104,7 @@ test.each(["ExpiredToken", "InvalidSignature"])(
     await get(one);
     world().proxy.inject("getObject", { status: 403, code });
     await get(one);
-    expect(credentials.mock.calls.map(([options]) => options?.forceRefresh)).toEqual([false, false, true]);
+    expect(credentials.mock.calls.map(([options]) => options?.forceRefresh)).toEqual([false, true]);
     world().proxy.inject("getObject", { status: 403, code }, 2);
     const refused: unknown = await get(one).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: "Refused" });

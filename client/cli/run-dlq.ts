@@ -1,30 +1,27 @@
-import { S3Client } from "@aws-sdk/client-s3";
+import type { S3Client } from "@aws-sdk/client-s3";
 import { formatBytes } from "../../stacks/format";
 import { Api, OtherBucketError } from "../api";
 import { deleteObject } from "../consume/consumer";
 import type { Announcement } from "../consume/contents";
 import { type DeadLetter, DeadLetters, objectsOf, payloadExists } from "../dead-letters";
 import { TweedleError, throwIfAborted } from "../errors";
-import { regionOf, sqsClient } from "../sqs";
+import { regionOf } from "../region";
+import { defaultCredentials, sqsClient } from "../sqs";
 import { type Setting, settingsOf } from "./configuration";
 import type { DlqFlags } from "./dlq";
-import { usesPaths } from "./endpoints";
 import { UsageError, interruptible } from "./exit";
+import { s3Client } from "./s3";
 import { ProgressLine, formatSeconds, printJson, printable, printableLines, table } from "./terminal";
 
 /** The clients of one command, and what they lead to. */
 async function open<Needed extends Setting>(flags: DlqFlags, needed: readonly Needed[]) {
   const settings = await settingsOf(flags as Record<string, unknown>, needed);
   const { deadLetterQueueUrl = "", queueUrl = "" } = settings as Partial<Record<Setting, string>>;
-  const region = regionOf(deadLetterQueueUrl);
   const sqs = sqsClient(deadLetterQueueUrl);
   const signal = interruptible();
   const letters = new DeadLetters({ sqs, deadLetterQueueUrl, queueUrl, signal });
-  return { settings, region, sqs, letters, signal };
+  return { settings, letters, signal };
 }
-
-const s3Client = (region: string | undefined) =>
-  new S3Client({ ...(region !== undefined && { region }), forcePathStyle: usesPaths() });
 
 /** What is said of one letter. */
 async function describe(letter: DeadLetter, s3: S3Client, bucketName: string) {
@@ -58,9 +55,9 @@ function problemOf(letter: DeadLetter, bucketName: string): string | null {
 const yesNo = (exists: boolean | null) => (exists === null ? "unknown" : exists ? "yes" : "no");
 
 export async function runList(flags: DlqFlags): Promise<void> {
-  const { letters, settings, region, signal } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
+  const { letters, settings, signal } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
   const { limit = 1000, json } = flags;
-  const s3 = s3Client(region);
+  const s3 = s3Client(settings.deadLetterQueueUrl);
   try {
     const received = await letters.receive(limit);
     const described = [];
@@ -89,11 +86,11 @@ export async function runList(flags: DlqFlags): Promise<void> {
 }
 
 export async function runShow(id: string, flags: DlqFlags): Promise<void> {
-  const { letters, settings, region } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
+  const { letters, settings } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
   try {
     const [letter] = choose(await letters.receive(flags.limit ?? 1000), [id]);
     if (!letter) return;
-    const described = await describe(letter, s3Client(region), settings.bucketName);
+    const described = await describe(letter, s3Client(settings.deadLetterQueueUrl), settings.bucketName);
     if (flags.json) {
       printJson({ ...described, body: letter.body });
       return;
@@ -160,8 +157,9 @@ export async function runRedrive(ids: readonly string[], flags: DlqFlags): Promi
 }
 
 export async function runDrop(ids: readonly string[], flags: DlqFlags): Promise<void> {
-  const { letters, settings, sqs, region, signal } = await open(flags, ["deadLetterQueueUrl", "apiUrl"]);
-  const api = new Api({ apiUrl: settings.apiUrl, region, credentials: () => sqs.config.credentials() });
+  const { letters, settings, signal } = await open(flags, ["deadLetterQueueUrl", "apiUrl"]);
+  const region = regionOf(new URL(settings.deadLetterQueueUrl).hostname);
+  const api = new Api({ apiUrl: settings.apiUrl, region, credentials: defaultCredentials });
   try {
     const chosen = choose(await letters.receive(flags.limit ?? 1000), ids);
     for (const letter of chosen) {

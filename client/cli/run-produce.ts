@@ -40,7 +40,7 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
     apiUrl,
     // What only some stages ask for. A flag would show a key to whoever lists processes.
     apiKey: process.env["TWEEDLE_API_KEY"],
-    credentials: async () => (await import("../sqs")).defaultCredentials(),
+    credentials: async (options) => (await import("../sqs")).defaultCredentials(options),
     concurrency,
     inlineThresholdBytes: inlineThreshold,
     multipartThresholdBytes: multipartThreshold,

@@ -1,11 +1,10 @@
-import { S3Client } from "@aws-sdk/client-s3";
 import { formatBytes } from "../../stacks/format";
 import { throwIfAborted } from "../errors";
 import { announce, findLeft } from "../reconcile";
-import { regionOf, sqsClient } from "../sqs";
+import { sqsClient } from "../sqs";
 import { settingsOf } from "./configuration";
 import { interruptible } from "./exit";
-import { usesPaths } from "./endpoints";
+import { s3Client } from "./s3";
 import type { ReconcileFlags } from "./reconcile";
 import { formatSeconds, printJson, printable } from "./terminal";
 
@@ -14,10 +13,9 @@ const DEFAULT_AGE_SECONDS = 86_400;
 
 export async function runReconcile(flags: ReconcileFlags): Promise<void> {
   const settings = await settingsOf(flags as Record<string, unknown>, ["bucketName", "queueUrl"]);
-  const region = regionOf(settings.queueUrl);
   const options = {
     ...settings,
-    s3: new S3Client({ ...(region !== undefined && { region }), forcePathStyle: usesPaths() }),
+    s3: s3Client(settings.queueUrl),
     sqs: sqsClient(settings.queueUrl),
     olderThanMs: (flags.olderThan ?? DEFAULT_AGE_SECONDS) * 1000,
   };

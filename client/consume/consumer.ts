@@ -15,7 +15,8 @@ import { textOf } from "../http";
 import type { OnProgress, ProgressReport } from "../produce/progress";
 import { delayBefore, retrying, wait } from "../retry";
 import { SignedRequest } from "../signed-request";
-import { regionOf, sqsClient } from "../sqs";
+import { regionOf } from "../region";
+import { parseQueueUrl, sqsClient } from "../sqs";
 import { type Announcement, type Contents, type InlinePayload, contentsOf } from "./contents";
 import { Budget, download } from "./download";
 import { Duplicates } from "./duplicates";
@@ -130,8 +131,8 @@ export class Consumer {
     this.#sqs = sqs ?? sqsClient(queueUrl, region);
     this.#api = new Api({
       ...options,
-      region: region ?? regionOf(queueUrl),
-      credentials: () => this.#sqs.config.credentials(),
+      region: region ?? regionOf(parseQueueUrl(queueUrl).hostname),
+      credentials: (how) => this.#sqs.config.credentials(how),
     });
     this.#ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject };
