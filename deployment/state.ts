@@ -86,6 +86,6 @@ export function readStateFile(file: string): State | undefined {
   return parseState(
     text,
     `The state in ${file}`,
-    "Move it away, unset TF_ENCRYPTION and run again: what exists is taken into a new state.",
+    "Move it away and run again, without TF_ENCRYPTION: what exists is taken into a new state.",
   );
 }

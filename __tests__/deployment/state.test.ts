@@ -89,7 +89,7 @@ describe("npm run bootstrap with OpenTofu", () => {
     program("bucket", "exit 0");
     await expect(run(join(folder, "second"))).rejects.toMatchObject({
       name: "DeploymentError",
-      message: `The state in ${join(stack, "bootstrap.tfstate")} cannot be read, since it is encrypted by OpenTofu. Move it away, unset TF_ENCRYPTION and run again: what exists is taken into a new state.`,
+      message: `The state in ${join(stack, "bootstrap.tfstate")} cannot be read, since it is encrypted by OpenTofu. Move it away and run again, without TF_ENCRYPTION: what exists is taken into a new state.`,
     });
   });
 });
