@@ -43,9 +43,9 @@ export async function withPlan<T>(
     const args = ["plan", "-json", "-input=false", "-detailed-exitcode", lock, `-out=${planFile}`];
     const { code, stdout } = await terraform(args, options, [0, CHANGES]);
     const show = async (option: string) => (await terraform(["show", option, planFile], options)).stdout;
-    const names = readNames(await show("-json"));
-    // In the text, what is sensitive is masked.
-    const text = await show("-no-color");
+    // In the text, what is sensitive is masked. Each takes the provider seconds to start.
+    const [json, text] = await Promise.all([show("-json"), show("-no-color")]);
+    const names = readNames(json);
     const base = options.baseFolder === undefined ? [] : constructPaths(options.baseFolder);
     const paths = new Map([...base, ...constructPaths(options.folder)]);
     const rendering = readRendering(text, names);
