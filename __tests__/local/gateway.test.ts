@@ -81,11 +81,11 @@ describe("a stage whose consumers sign", () => {
   test("says so in its description", async () => {
     const read = async (chain: Chain) =>
       (await (await fetch(`${chain.apiUrl}/openapi.json`)).json()) as {
-        paths: Record<string, { post?: { security?: unknown } }>;
+        paths: Record<string, { post?: { security: unknown[] } }>;
       };
     const [without, withSecurity] = await Promise.all([read(open), read(signing)]);
     const secured = (paths: (typeof without)["paths"]) =>
-      Object.keys(paths).filter((path) => paths[path]?.post?.security !== undefined);
+      Object.keys(paths).filter((path) => (paths[path]?.post?.security ?? []).length > 0);
     expect(secured(without.paths)).toEqual([]);
     expect(secured(withSecurity.paths)).toEqual(["/getObject", "/headObject", "/deleteObject"]);
   });

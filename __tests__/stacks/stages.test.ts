@@ -706,10 +706,9 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
     it("signs for no sendMessage", () => {
       const schemas = schemasOf(stack);
       expect(schemas["SentMessage"]?.properties).not.toHaveProperty("url");
-      expect(schemas["Request"]?.properties["action"]?.enum).toEqual(
+      expect(Object.keys(schemas["Request"]?.discriminator.mapping ?? {})).toEqual(
         actionsOf(consumersSign ? ["producer"] : ["producer", "consumer"]),
       );
-      expect(schemas["Request"]?.properties["action"]?.enum).not.toContain("sendMessage");
     });
 
     it("passes each path to the function of those who may call it, POST / to the producers', and GET / to the form's", () => {

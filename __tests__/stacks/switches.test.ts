@@ -399,7 +399,9 @@ describe("denyOverwrites", () => {
       const schemas = schemasOf(stack);
       return Object.keys(schemas).filter((name) => schemas[name]?.required?.includes("if_none_match"));
     };
-    expect(requiredBy(on)).toEqual(["PutObjectRequest", "CompleteMultipartUploadRequest"]);
+    expect(requiredBy(on)).toEqual(
+      ["Action", "Request"].flatMap((form) => [`PutObject${form}`, `CompleteMultipartUpload${form}`]),
+    );
     expect(requiredBy(off)).toEqual([]);
   });
 });
@@ -578,7 +580,10 @@ describe("contentTypes", () => {
   it("makes the API's description ask for one of them, wherever a type may be given", () => {
     const schemas = schemasOf(on);
     const asking = Object.keys(schemas).filter((name) => schemas[name]?.required?.includes("content_type"));
-    expect(asking).toEqual(["PutObjectRequest", "CreateMultipartUploadRequest", "SendMessageRequest"]);
+    expect(asking).toEqual([
+      ...["Action", "Request"].flatMap((form) => [`PutObject${form}`, `CreateMultipartUpload${form}`]),
+      "SendMessageRequest",
+    ]);
     for (const name of asking) {
       const pattern = new RegExp(schemas[name]?.properties["content_type"]?.pattern ?? "");
       expect(["image/png", "application/pdf; a=b", "text/html"].map((type) => pattern.test(type))).toEqual([

@@ -71,9 +71,8 @@ export function schemasOf(stack: SynthesizedStack): Readonly<Record<string, Sche
 
 interface Schema {
   readonly required?: readonly string[];
-  readonly properties: Readonly<
-    Record<string, { readonly enum?: readonly string[]; readonly pattern?: string }>
-  >;
+  readonly properties: Readonly<Record<string, { readonly pattern?: string }>>;
+  readonly discriminator: { readonly mapping: Readonly<Record<string, string>> };
 }
 
 /** A stack's cdk.tf.json, read as Terraform reads it. */

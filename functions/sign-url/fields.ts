@@ -1,5 +1,6 @@
 import { KEY_PREFIX, MAX_NAME_BYTES, UUID, isKey, isName } from "./keys";
 import { LIMITS } from "./limits";
+import { UNFIT_RANGES } from "./names";
 
 /** The part of JSON Schema that API Gateway understands and we use. */
 export interface Schema {
@@ -28,9 +29,12 @@ export interface Field {
   readonly query?: string;
 }
 
+/** Generated clients take an integer without a format for one of 32 bits. */
+const MAX_INT32 = 2 ** 31 - 1;
+
 function integer(minimum: number, maximum: number): Pick<Field, "schema" | "mustBe" | "accepts"> {
   return {
-    schema: { type: "integer", minimum, maximum },
+    schema: { type: "integer", ...(maximum > MAX_INT32 && { format: "int64" }), minimum, maximum },
     mustBe: `a whole number from ${minimum} to ${maximum}`,
     accepts: (value) =>
       Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum,
@@ -45,11 +49,16 @@ export function length(maximum: number): Pick<Field, "schema" | "mustBe" | "acce
   };
 }
 
-function text(pattern: RegExp, mustBe: string): Pick<Field, "schema" | "mustBe" | "accepts"> {
+/** A text of at most so many characters, which the pattern's are: one byte each. */
+function text(
+  pattern: RegExp,
+  mustBe: string,
+  maxLength: number,
+): Pick<Field, "schema" | "mustBe" | "accepts"> {
   return {
-    schema: { type: "string", pattern: pattern.source },
+    schema: { type: "string", pattern: pattern.source, maxLength },
     mustBe,
-    accepts: (value) => typeof value === "string" && pattern.test(value),
+    accepts: (value) => typeof value === "string" && value.length <= maxLength && pattern.test(value),
   };
 }
 
@@ -64,15 +73,22 @@ function only(word: string): Pick<Field, "schema" | "mustBe" | "accepts"> {
 
 export const KEY_FORM = `${KEY_PREFIX}<UUID>/<name>`;
 
+/**
+ * What a regular expression of every language can say of a path. It leaves to the description the segments "." and "..",
+ * the length in bytes, zero-width ends, and what is beyond U+FFFF or half of that.
+ */
+const SEGMENT = `[^/${UNFIT_RANGES}]+`;
+const PATH = `${SEGMENT}(/${SEGMENT})*`;
+
 export const NAME: Field = {
-  schema: { type: "string", minLength: 1, maxLength: MAX_NAME_BYTES },
-  mustBe: `a name of at most ${MAX_NAME_BYTES} bytes, without "." or ".." or nothing between slashes, without backslashes, control characters, bidirectional marks or noncharacters (U+FFFE), and without a zero-width character (U+200B, U+2060, U+FEFF) next to a slash or an end`,
+  schema: { type: "string", pattern: `^${PATH}$`, maxLength: MAX_NAME_BYTES },
+  mustBe: `a name of at most ${MAX_NAME_BYTES} bytes, without "." or ".." or nothing between slashes, without backslashes, control characters, bidirectional marks, noncharacters (U+FFFE) or halves of surrogate pairs, and without a zero-width character (U+200B, U+2060, U+FEFF) next to a slash or an end`,
   accepts: isName,
   required: true,
 };
 
 export const KEY: Field = {
-  schema: { type: "string", pattern: `^${KEY_PREFIX}`, maxLength: LIMITS.keyBytes },
+  schema: { type: "string", pattern: `^${KEY_PREFIX}${UUID}/${PATH}$`, maxLength: LIMITS.keyBytes },
   mustBe: `the whole key as the signer answered it: ${KEY_FORM}`,
   accepts: isKey,
   required: true,
@@ -95,19 +111,25 @@ export const OBJECT_SIZE: Field = {
 const TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
 
 // https://www.rfc-editor.org/rfc/rfc9110#name-media-type, without the white space that signers and S3 would fold.
-const MEDIA_TYPE = `(?=.{3,256}$)${TOKEN}/${TOKEN}(; ?${TOKEN}=(${TOKEN}|"[!#-\\[\\]-~]*"))*$`;
+const PARAMETERS = `(; ?${TOKEN}=(${TOKEN}|"[!#-\\[\\]-~]*"))*`;
+const MEDIA_TYPE_LENGTH = 256;
 
 export const CONTENT_TYPE: Field = {
-  ...text(new RegExp(`^${MEDIA_TYPE}`), 'a media type, such as image/jpeg or "text/plain; charset=utf-8"'),
+  ...text(
+    new RegExp(`^${TOKEN}/${TOKEN}${PARAMETERS}$`),
+    'a media type, such as image/jpeg or "text/plain; charset=utf-8"',
+    MEDIA_TYPE_LENGTH,
+  ),
   header: "content-type",
 };
 
 /** A media type that a stage takes, with whatever parameters. @param allowed image/*, application/pdf */
 export function mediaType(allowed: readonly string[]): Pick<Field, "schema" | "mustBe" | "accepts"> {
-  const types = allowed.map((type) => type.replace(/[.+]/g, "\\$&").replace("*", "[^;]+")).join("|");
+  const types = allowed.map((type) => type.replace(/[.+]/g, "\\$&").replace("*", TOKEN)).join("|");
   return text(
-    new RegExp(`^(?=(${types})(;|$))${MEDIA_TYPE}`),
+    new RegExp(`^(${types})${PARAMETERS}$`),
     `of a type that is taken here: ${allowed.join(", ")}`,
+    MEDIA_TYPE_LENGTH,
   );
 }
 
@@ -115,6 +137,7 @@ export const CHECKSUM_SHA256: Field = {
   ...text(
     /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/,
     "the base64 of a SHA-256 digest: 32 bytes, 44 characters",
+    44,
   ),
   header: "x-amz-checksum-sha256",
 };
@@ -131,7 +154,14 @@ const METADATA_NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const METADATA_VALUE = /^[!-~]+( [!-~]+)*$/;
 
 export const METADATA: Field = {
-  schema: { type: "object", additionalProperties: { type: "string" } },
+  schema: {
+    type: "object",
+    additionalProperties: {
+      type: "string",
+      pattern: METADATA_VALUE.source,
+      maxLength: LIMITS.metadataBytes,
+    },
+  },
   mustBe: `an object of strings, at most ${LIMITS.metadataBytes} bytes together: names of a-z, 0-9, ".", "_" and "-", values of printable ASCII with single spaces`,
   accepts: (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
@@ -152,7 +182,11 @@ export const IF_NONE_MATCH: Field = {
   header: "if-none-match",
 };
 
-export const CLIENT_TOKEN: Field = text(new RegExp(`^${UUID}$`), "a random UUID (version 4) in lower case");
+export const CLIENT_TOKEN: Field = text(
+  new RegExp(`^${UUID}$`),
+  "a random UUID (version 4) in lower case",
+  36,
+);
 
 export const CHECKSUM_MODE: Field = {
   ...only("ENABLED"),
@@ -163,22 +197,27 @@ export const CHECKSUM_MODE: Field = {
 const base64Length = (bytes: number) => 4 * Math.ceil(bytes / 3);
 
 export const BODY: Field = {
-  schema: { type: "string", format: "byte", maxLength: base64Length(LIMITS.messageBytes) },
+  schema: {
+    type: "string",
+    pattern: "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?$",
+    maxLength: base64Length(LIMITS.messageBytes),
+  },
   mustBe: 'base64 with its padding, or "" for an empty payload',
   // Node skips what is no base64: only what is comes back as it was.
   accepts: (value) => typeof value === "string" && Buffer.from(value, "base64").toString("base64") === value,
   required: true,
 };
 
-const OPAQUE = /^[A-Za-z0-9._~+/=-]{1,1024}$/;
+/** An id of S3's own. */
+const opaque = (mustBe: string) => text(/^[A-Za-z0-9._~+/=-]+$/, mustBe, 1024);
 
 export const VERSION_ID: Field = {
-  ...text(OPAQUE, "a version id as S3 gave it"),
+  ...opaque("a version id as S3 gave it"),
   query: "versionId",
 };
 
 export const UPLOAD_ID: Field = {
-  ...text(OPAQUE, "an upload id as S3 gave it"),
+  ...opaque("an upload id as S3 gave it"),
   required: true,
   query: "uploadId",
 };

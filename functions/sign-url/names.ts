@@ -10,6 +10,13 @@ export const CAPABILITY_BYTES = KEY_PREFIX.length + 36 + 1;
 export const MAX_NAME_BYTES = LIMITS.keyBytes - CAPABILITY_BYTES;
 
 /**
+ * Those characters of up to U+FFFF that a key may not hold, as a part of a regular expression's class that every
+ * language reads: a backslash, controls, bidirectional marks, line separators, noncharacters.
+ */
+export const UNFIT_RANGES =
+  "\\\\\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufdd0-\\ufdef\\ufffe\\uffff";
+
+/**
  * Characters that a key may not hold although S3 takes them. Controls, line separators, halves of surrogate pairs and
  * noncharacters break XML listings and logs; SQS refuses U+FFFE and U+FFFF. Bidirectional marks show a reader another
  * name, and a backslash is a path separator to half of the consumers.
@@ -17,7 +24,7 @@ export const MAX_NAME_BYTES = LIMITS.keyBytes - CAPABILITY_BYTES;
  * https://www.w3.org/TR/xml/#charsets,
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
  */
-export const UNFIT = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{NChar}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\\]/u;
+export const UNFIT = new RegExp(`[${UNFIT_RANGES}\\p{Cs}\\p{NChar}]`, "u");
 
 /**
  * Zero-width characters, as a class of a regular expression, which a new name may not begin or end with, nor a segment

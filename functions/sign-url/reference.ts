@@ -37,7 +37,7 @@ function fieldRows(): string[][] {
   return [...users].map(([field, { name, actions }]) => [
     `\`${name}\`${field.required ? " (required)" : ""}`,
     actions.length === urls ? "all with a URL" : actions.join(", "),
-    `${describeField(name, field)} Must be ${field.mustBe}.`,
+    describeField(name, field),
     field.header ? `\`${field.header}${field.header.endsWith("-") ? "*" : ""}\`` : "",
   ]);
 }

@@ -45,15 +45,21 @@ export const DESCRIPTIONS: ReadonlyMap<fields.Field, string> = new Map([
   [fields.IF_NONE_MATCH, "Say * and S3 refuses to write over an object: a retry is told 412."],
   [fields.VERSION_ID, "The version, as the queue announced it. Default: the newest."],
   [fields.UPLOAD_ID, "The upload, as S3 answered to createMultipartUpload."],
-  [fields.PART_NUMBERS, "One URL for each of these parts. With checksum_sha256: one part."],
+  [
+    fields.PART_NUMBERS,
+    "One URL for each of these parts. With checksum_sha256: one part. Together they have at most what a payload may have.",
+  ],
   [fields.PART_NUMBER_MARKER, "List the parts after this number; S3 lists 1,000 at a time."],
 ]);
 
 /**
+ * What a field is for, and what it may hold.
+ *
+ * @param base as the action table has it; a stage may have narrowed the field
  * @throws Error where a field has no words yet
  */
-export function describeField(name: string, field: fields.Field | undefined): string {
-  const description = field && DESCRIPTIONS.get(field);
+export function describeField(name: string, field: fields.Field, base = field): string {
+  const description = DESCRIPTIONS.get(base);
   if (description === undefined) throw new Error(`words.ts does not say what ${name} is for.`);
-  return description;
+  return `${description} Must be ${field.mustBe}.`;
 }

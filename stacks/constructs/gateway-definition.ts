@@ -10,7 +10,8 @@ export interface Route {
   /** In lower case. */
   readonly method: string;
   readonly path: string;
-  readonly security: unknown;
+  /** What callers have to show, as the OpenAPI document has it. */
+  readonly security: readonly object[];
   readonly target: BundledFunction;
 }
 
@@ -138,7 +139,7 @@ export function gatewayDefinition(
     paths[path] = {
       ...paths[path],
       [method]: {
-        ...(security !== undefined && { security }),
+        ...(security.length > 0 && { security }),
         responses: { "200": { description: "The function's." } },
         "x-amazon-apigateway-integration": {
           type: "aws_proxy",
