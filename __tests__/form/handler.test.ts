@@ -23,7 +23,6 @@ const get = async (headers: Record<string, string> | null = {}, httpMethod = "GE
 const headerOf = async (name: string) => String((await get()).headers?.[name]);
 
 describe("the upload form", () => {
-  // The limit leaves a sixth free, so that a sentence fits.
   test("answers GET / with a page that has nothing outside of it", async () => {
     const { statusCode, headers, body } = await get();
     expect([statusCode, headers?.["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
