@@ -39,7 +39,8 @@ function buildLibrary(folder: string): void {
     format: "cjs",
     logLevel: "warning",
   });
-  const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+  // The bin beside it is ESM without an extension, which Node takes from 20.10 on only.
+  const tsc = join(ROOT, "node_modules", "typescript", "lib", "tsc.js");
   execFileSync(
     process.execPath,
     [tsc, "-p", join(ROOT, "client", "tsconfig.json"), "--outDir", join(folder, "types")],
@@ -47,7 +48,11 @@ function buildLibrary(folder: string): void {
   );
 }
 
-/** What `npm run prepare` makes, and `npm ci` too: dist/tweedle.js, dist/index.js and its types. */
+/**
+ * `npm run build:client`: makes dist/tweedle.js, dist/index.js and its types. `npm ci` runs it as the script
+ * `dependencies`, and `npm pack` as `prepack`: npm takes a `prepare` for a script that an install would run, even in a
+ * tarball, and warns of it. https://docs.npmjs.com/cli/using-npm/scripts#life-cycle-scripts
+ */
 if (require.main === module) {
   const { outdir } = parseArgs({
     options: { outdir: { type: "string", default: join(ROOT, "dist") } },

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { basename, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { CREDENTIALS, type Chain } from "./chain";
 import { typeOf } from "./deliver";
 import { firstMessage, limitsOf } from "./first-message";
@@ -76,8 +76,9 @@ ${form}With the client, in a second shell and in this folder:
 ${environmentOf(chain)
   .map((line) => `  export ${line}`)
   .join("\n")}
-  npx tweedle produce ${file}
-  npx tweedle consume --out received --max 1
+  alias tweedle="node '${join(__dirname, "../dist/tweedle.js")}'"
+  tweedle produce ${file}
+  tweedle consume --out received --max 1
 
 Or put a file ${apiKey || signFor("putObject") ? "with curl" : "as anybody may"}:
   curl -T ${file}${type === undefined ? "" : ` -H 'content-type: ${type}'`} ${put}

@@ -1,27 +1,33 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../local/tools";
-import { ROOT, run } from "./tools";
+import { type Ended, ROOT, run } from "./tools";
 
-/** A project that has the package in its node_modules, as npm puts it there: what `files` says, and nothing else. */
+/** A project that has installed the package, as npm packs it. */
 const project = temporaryFolder();
+const packing = temporaryFolder();
 const installed = join(project, "node_modules", "tweedle");
-const packed = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
   readonly files: readonly string[];
   readonly bin: Readonly<Record<string, string>>;
+  readonly scripts: Readonly<Record<string, string>>;
 };
+const npm = (cwd: string, ...args: readonly string[]) => run("npm", args, { cwd }).ended;
+let installation: Ended;
 
-beforeAll(() => {
-  mkdirSync(installed, { recursive: true });
-  const outdir = join(installed, "dist");
+beforeAll(async () => {
+  const outdir = join(packing, "dist");
   execFileSync(process.execPath, ["--import", "tsx", "client/build.ts", "--outdir", outdir], { cwd: ROOT });
-  cpSync(join(ROOT, "package.json"), join(installed, "package.json"));
-  // Its dependencies lie beside it.
+  // The registry would have to be asked for its dependencies; ours are linked below.
+  writeFileSync(join(packing, "package.json"), JSON.stringify({ ...manifest, dependencies: {} }));
+  // What builds is in none of these files, and has run already.
+  await npm(packing, "pack", "--ignore-scripts", "--pack-destination", project);
+  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "consumer", private: true }));
+  installation = await npm(project, "install", "--offline", "--no-audit", "--no-fund", "./tweedle-0.1.0.tgz");
   symlinkSync(join(ROOT, "node_modules"), join(installed, "node_modules"));
   mkdirSync(join(project, "node_modules", "@types"));
   symlinkSync(join(ROOT, "node_modules/@types/node"), join(project, "node_modules/@types/node"));
-  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "consumer", private: true }));
 }, 60_000);
 
 const node = (cwd: string, name: string, code: string) => {
@@ -30,11 +36,27 @@ const node = (cwd: string, name: string, code: string) => {
 };
 const NAMES = '["Consumer","Producer","TweedleError"]\n';
 
-test("what is packed has the command and the library, and is built before", () => {
-  expect(packed.files).toEqual(["dist"]);
-  for (const path of [...Object.values(packed.bin), "dist/index.js", "dist/types/client/index.d.ts"]) {
+test("what is packed has the command and the library", () => {
+  expect(manifest.files).toEqual(["dist"]);
+  for (const path of [...Object.values(manifest.bin), "dist/index.js", "dist/types/client/index.d.ts"]) {
     expect([path, existsSync(join(installed, path))]).toEqual([path, true]);
   }
+});
+
+test("the package installs without a script, and npm warns of nothing", () => {
+  expect([installation.code, installation.stderr]).toEqual([0, ""]);
+  expect(installation.stdout).toMatch(/^\nadded 1 package in \S+\n$/);
+  const { scripts } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as typeof manifest;
+  // https://docs.npmjs.com/cli/using-npm/scripts#npm-install
+  const ofAnInstallation = /^(pre|post)?(install|prepare)$|^prepublish$/;
+  expect(Object.keys(scripts).filter((name) => ofAnInstallation.test(name))).toEqual([]);
+});
+
+test("npm ci builds the command, and so does npm pack before it packs", () => {
+  const { "build:client": build, dependencies, prepack } = manifest.scripts;
+  expect([dependencies, prepack]).toEqual(["npm run build:client", "npm run build:client"]);
+  expect(build).toBe("node --import tsx client/build.ts");
+  for (const path of Object.values(manifest.bin)) expect(existsSync(join(ROOT, path))).toBe(true);
 });
 
 test("require and import give the same library", async () => {
@@ -55,8 +77,6 @@ test("the package knows itself by its name", async () => {
 
 test("the command runs as npm links it", async () => {
   const link = join(project, "node_modules", ".bin", "tweedle");
-  mkdirSync(join(link, ".."));
-  symlinkSync(join("..", "tweedle", packed.bin["tweedle"] ?? ""), link);
   const { code, stdout } = await run(link, ["--version"]).ended;
   expect([code, stdout]).toEqual([0, "0.1.0\n"]);
 });
@@ -113,7 +133,7 @@ test.each([
       skipLibCheck: false,
     };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions }));
-    const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+    const tsc = join(ROOT, "node_modules/typescript/lib/tsc.js");
     expect(await run(process.execPath, [tsc, "-p", folder], { cwd: folder }).ended).toMatchObject({
       code: 0,
       stdout: "",

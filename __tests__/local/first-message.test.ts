@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
@@ -154,6 +154,14 @@ test("an API key is printed by its value, for programs and for people", async ()
   expect(value).toMatch(/^[0-9a-f]{40}$/);
   expect(text).toContain(`export TWEEDLE_BUCKET_NAME=${chain.bucketName} TWEEDLE_API_KEY=${value}`);
   expect(text).toContain(`-H 'x-api-key: ${value}'`);
+});
+
+test("the command that is printed is the one that npm ci has built", async () => {
+  const chain = await start({ stack: join(outdir, "stacks", "open") });
+  const [, command = ""] =
+    /alias tweedle="node '(.+)'"\n {2}tweedle produce /.exec(instructions(chain)) ?? [];
+  await chain.stop();
+  expect(statSync(command).isFile()).toBe(true);
 });
 
 test("the environment that is printed is one that the AWS CLI and boto3 read, too", async () => {
