@@ -55,7 +55,17 @@ const LAMBDA: readonly (readonly [request: RegExp, action: string])[] = [
   [/^POST .*\/policy$/, "AddPermission"],
   [/^DELETE .*\/policy\/[^/]+$/, "RemovePermission"],
   [/^GET .*\/tags\//, "ListTags"],
+  [/^POST .*\/tags\//, "TagResource"],
+  [/^DELETE .*\/tags\//, "UntagResource"],
   [/^PUT .*\/concurrency$/, "PutFunctionConcurrency"],
+  [/^DELETE .*\/concurrency$/, "DeleteFunctionConcurrency"],
+  [/^GET .*\/concurrency$/, "GetFunctionConcurrency"],
+  [/^PUT .*\/code$/, "UpdateFunctionCode"],
+  [/^PUT .*\/functions\/[^/]+\/configuration$/, "UpdateFunctionConfiguration"],
+  [/^POST .*\/event-source-mappings\/?$/, "CreateEventSourceMapping"],
+  [/^GET .*\/event-source-mappings\/[^/]+$/, "GetEventSourceMapping"],
+  [/^PUT .*\/event-source-mappings\/[^/]+$/, "UpdateEventSourceMapping"],
+  [/^DELETE .*\/event-source-mappings\/[^/]+$/, "DeleteEventSourceMapping"],
 ];
 
 function ofLambda(method: string, { pathname }: URL): string {

@@ -12,7 +12,10 @@ export interface Passed {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
+  /** What was asked for, in JSON or by a form; S3's XML is left out. */
+  readonly input: Readonly<Record<string, unknown>>;
   readonly status: number;
+  readonly output: string;
 }
 
 export interface MotoProxy {
@@ -59,6 +62,9 @@ function createMends(): Readonly<Record<string, Mend>> {
   /** The buckets' lifecycles as they were set, by the buckets' paths. */
   const lifecycles = new Map<string, string>();
 
+  /** The buckets' notifications as they were set, by the buckets' paths. */
+  const notifications = new Map<string, string>();
+
   /** The queues' attributes as they were set, by the queues' names. */
   const queues = new Map<string, Attributes>();
   const nameOf = ({ QueueName, QueueUrl }: Input) => QueueName ?? lastSegment(QueueUrl);
@@ -87,6 +93,13 @@ function createMends(): Readonly<Record<string, Mend>> {
     },
     GetBucketLifecycleConfiguration: {
       output: (output, _, path) => lifecycles.get(path) ?? output,
+    },
+    PutBucketNotificationConfiguration: {
+      // moto takes that EventBridge is told, and forgets it.
+      taken: (_, path, body) => notifications.set(path, body),
+    },
+    GetBucketNotificationConfiguration: {
+      output: (output, _, path) => notifications.get(path) ?? output,
     },
     ListObjectVersions: {
       // Asked for keys as in a URL, since XML cannot hold all of them, moto gives them as they are. A bucket that is
@@ -128,6 +141,13 @@ function createMends(): Readonly<Record<string, Mend>> {
   };
 }
 
+/** An operation's input, by the names of its parameters. */
+function inputOf(body: Buffer): Readonly<Record<string, unknown>> {
+  const text = body.toString();
+  if (text.startsWith("{")) return JSON.parse(text) as Record<string, unknown>;
+  return text.startsWith("Action=") ? Object.fromEntries(new URLSearchParams(text)) : {};
+}
+
 const lastSegment = (path = "") => path.split("/").at(-1) ?? "";
 
 const isSameJson = (a: string, b: string) => isDeepStrictEqual(JSON.parse(a), JSON.parse(b));
@@ -148,6 +168,8 @@ function operationOf(method: string, { pathname, searchParams }: URL, headers: I
   if (method === "GET" && searchParams.has("policy")) return "GetBucketPolicy";
   if (method === "PUT" && searchParams.has("lifecycle")) return "PutBucketLifecycleConfiguration";
   if (method === "GET" && searchParams.has("lifecycle")) return "GetBucketLifecycleConfiguration";
+  if (method === "PUT" && searchParams.has("notification")) return "PutBucketNotificationConfiguration";
+  if (method === "GET" && searchParams.has("notification")) return "GetBucketNotificationConfiguration";
   if (searchParams.has("versions") && searchParams.get("encoding-type") === "url")
     return "ListObjectVersions";
   // AmazonSQS.CreateQueue, or the like: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
@@ -196,7 +218,9 @@ export async function startMotoProxy(motoUrl: string): Promise<MotoProxy> {
       action: actionOf(method, url, headers, body),
       method,
       path: url.pathname,
+      input: inputOf(body),
       status: answer.status,
+      output: answer.body.toString(),
     };
     passed.push(one);
     await proxy.watch?.(one);
