@@ -175,7 +175,7 @@ describe("Whatever the headers say,", () => {
     );
   });
 
-  /** Whatever a page may send to another site without being allowed to, and JSON under other names. */
+  /** Media types that a page may send to another site without being allowed to, and JSON under other names. */
   const otherTypes = fc.oneof(
     fc.constantFrom(
       undefined,

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => chain.stop());
 
-/** A program that somebody writes with the generated client. */
+/** A program with the generated client, and calls that its types refuse. */
 const PROGRAM = `
 import { Client, type Error as Refusal } from "./client";
 
