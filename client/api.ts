@@ -36,7 +36,7 @@ export interface ApiOptions {
   /** The region to sign requests for, where the API's host name states none. @default the AWS SDK's, from AWS_REGION or a profile */
   readonly region?: string | undefined;
   readonly retry?: RetryOptions | undefined;
-  /** Connections to use, and to leave open. @default its own */
+  /** Connections to use, and to leave open. @default its own, through the proxies of HTTPS_PROXY, HTTP_PROXY and NO_PROXY */
   readonly connections?: Connections | undefined;
   /** The time, in milliseconds since 1970. Where the API's is another, that one counts. @default Date.now */
   readonly now?: (() => number) | undefined;

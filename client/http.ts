@@ -1,16 +1,17 @@
 import {
   type ClientRequest,
-  Agent as HttpAgent,
+  type Agent as HttpAgent,
   type IncomingMessage,
   request as httpRequest,
 } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { XMLParser } from "fast-xml-parser";
 import { excerpt } from "../common/quote";
 import type { Service } from "../contract/answers";
 import { HttpError } from "./errors";
+import { ProxiedHttpAgent, ProxiedHttpsAgent } from "./proxies";
 
 /** How long a connection may say nothing before it counts as broken, in milliseconds. */
 const IDLE_TIMEOUT_MS = 60_000;
@@ -23,9 +24,10 @@ export interface Connections {
   readonly https: HttpsAgent;
 }
 
+/** Connections of one client, through the proxies that the environment names. */
 export function connections(): Connections {
   const options = { keepAlive: true, maxFreeSockets: 32 };
-  return { http: new HttpAgent(options), https: new HttpsAgent(options) };
+  return { http: new ProxiedHttpAgent(options), https: new ProxiedHttpsAgent(options) };
 }
 
 export function close({ http, https }: Connections): void {

@@ -1,15 +1,23 @@
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { quote } from "../common/quote";
 import { TweedleError } from "./errors";
+import { connections } from "./http";
 import { isRegionalSqs, regionOf } from "./region";
 import type { CredentialProvider } from "./signing";
 
-/** How long SQS may say nothing, in milliseconds. */
+/** How long a service of AWS's may say nothing, in milliseconds. */
 const SOCKET_TIMEOUT_MS = 40_000;
+
+/** How the SDK's clients connect: through the proxies that the environment names. */
+export function requestHandler() {
+  const { http, https } = connections();
+  // Longer than a long poll: a connection that silently went away would be waited on for ever.
+  return { httpAgent: http, httpsAgent: https, socketTimeout: SOCKET_TIMEOUT_MS };
+}
 
 let shared: SQSClient | undefined;
 /** A client that is asked for nothing but the AWS SDK's own settings, which it keeps. */
-const settings = () => (shared ??= new SQSClient({})).config;
+const settings = () => (shared ??= new SQSClient({ requestHandler: requestHandler() })).config;
 
 /**
  * Credentials as the SDK finds them: in the environment, in a profile, of a role. They are looked up once for all
@@ -50,8 +58,7 @@ export function sqsClient(queueUrl: string, region?: string): SQSClient {
     ...(isRegionalSqs(hostname)
       ? { useQueueUrlAsEndpoint: false }
       : { endpoint: origin, useFipsEndpoint: false, useDualstackEndpoint: false }),
-    // Longer than a long poll: a connection that silently went away would be waited on for ever.
-    requestHandler: { socketTimeout: SOCKET_TIMEOUT_MS },
+    requestHandler: requestHandler(),
   });
 }
 

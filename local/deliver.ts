@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { type EventEmitter, once } from "node:events";
 import { createReadStream, statSync } from "node:fs";
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import { basename } from "node:path";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { contentType } from "mime-types";
@@ -87,12 +89,16 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
   return true;
 }
 
+/** Connections on this machine: a proxy of the environment cannot reach it. */
+const DIRECT = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent() };
+
 /** What a client of a stage may need: the first API key, and credentials where the stage wants a signature. */
 const clientOptions = ({ apiUrl, stack: { region, api } }: Chain) => ({
   apiUrl,
   region,
   apiKey: api.usagePlan?.apiKeys[0]?.value,
   credentials: () => Promise.resolve(CREDENTIALS),
+  connections: DIRECT,
 });
 
 /** Steps 1 to 7. Never in the message itself, however small: what is to be seen is the whole way. */
@@ -146,19 +152,24 @@ async function consume(
   let arrived = false;
   let taken = false;
   let trouble: Error | undefined;
-  const unwatch = watchFirst(chain, ["getObject", "headObject"], {
-    received: ({ method, path }) => {
-      steps.show("SQS → consumer", `the message, which names ${short(wanted)}`);
-      steps.show("consumer → API Gateway", `${method} ${path} with that key`);
-    },
-    "passed-on": ({ body }) => steps.show("API Gateway → consumer", describeUrl(body)),
-  });
+  let unwatch = () => undefined as unknown;
   const consumer = new Consumer({
     apiUrl,
     queueUrl,
     region,
     sqs,
+    connections: DIRECT,
     retryDelaySeconds: () => 0,
+    // Its first request is a check of the API.
+    onReady: () => {
+      unwatch = watchFirst(chain, ["getObject", "headObject"], {
+        received: ({ method, path }) => {
+          steps.show("SQS → consumer", `the message, which names ${short(wanted)}`);
+          steps.show("consumer → API Gateway", `${method} ${path} with that key`);
+        },
+        "passed-on": ({ body }) => steps.show("API Gateway → consumer", describeUrl(body)),
+      });
+    },
     handler: async ({ key, size, body }) => {
       if (key !== wanted) throw new Error(`${key} is for somebody else.`);
       const is = await digestOf(body, (bytes) => reporter.progress("getting", { bytes, totalBytes: size }));

@@ -1,5 +1,5 @@
 import { S3Client } from "@aws-sdk/client-s3";
-import { defaultCredentials, parseQueueUrl, regionFor } from "../sqs";
+import { defaultCredentials, parseQueueUrl, regionFor, requestHandler } from "../sqs";
 
 /** Whether buckets are part of the path: where S3 is not AWS's, their own host names would not resolve. */
 const usesPaths = (): boolean =>
@@ -12,5 +12,6 @@ export function s3Client(queueUrl: string): S3Client {
     region: () => regionFor(hostname),
     credentials: defaultCredentials,
     forcePathStyle: usesPaths(),
+    requestHandler: requestHandler(),
   });
 }
