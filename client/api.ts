@@ -1,9 +1,9 @@
 import { quote } from "../common/quote";
-import { remedyOf } from "../contract/answers";
 import { ACTIONS, type ActionName, type Role } from "../functions/sign-url/actions";
-import { AccessRefusedError, HttpError, TweedleError, isAccessRefused } from "./errors";
+import { AccessRefusedError, HttpError, NetworkError, TweedleError, isAccessRefused } from "./errors";
+import { mistakeIn } from "./first-contact";
 import { type Connections, close, connections, send, textOf } from "./http";
-import { type RetryOptions, retrying } from "./retry";
+import { type RetryContext, type RetryOptions, retry } from "./retry";
 import type { CredentialProvider, createSigning } from "./signing";
 
 /** What the API answers: where to send which request, until when. */
@@ -35,6 +35,7 @@ export interface ApiOptions {
   readonly apiKey?: string | undefined;
   /** The region to sign requests for, where the API's host name states none. @default the AWS SDK's, from AWS_REGION or a profile */
   readonly region?: string | undefined;
+  /** How requests to the API and to S3 are retried. @default for 5 minutes, with pauses that grow up to 20 s */
   readonly retry?: RetryOptions | undefined;
   /** Connections to use, and to leave open. @default its own, through the proxies of HTTPS_PROXY, HTTP_PROXY and NO_PROXY */
   readonly connections?: Connections | undefined;
@@ -57,6 +58,10 @@ export class Api {
   readonly #signingRoles = new Set<Role>();
   /** Actions that the stage does not have. */
   readonly #missing = new Set<ActionName>();
+  /** Whether it has responded at all. Until then, some errors mean a mistake in its URL. */
+  #isReached = false;
+  /** Whether it has responded as a Tweedle API does. */
+  #isKnown = false;
   /** The API's clock less this machine's, in milliseconds. */
   #clockOffsetMs = 0;
   #signing: Promise<ReturnType<typeof createSigning>> | undefined;
@@ -66,6 +71,11 @@ export class Api {
     this.#options = options;
     this.#url = parseApiUrl(options.apiUrl);
     this.connections = options.connections ?? connections();
+  }
+
+  /** Its URL in one form, however it was given: without a slash at the end, a default port, or capitals in its host. */
+  get url(): string {
+    return this.#url.href;
   }
 
   /** Whether a response has said that the stage does not have an action. */
@@ -78,9 +88,9 @@ export class Api {
    *
    * @throws AccessRefusedError where it refuses the caller, or is no Tweedle API; TweedleError Unavailable
    */
-  async check(signal?: AbortSignal): Promise<void> {
+  async check(calling: Calling = {}): Promise<void> {
     try {
-      await this.#call("getObject", { object_key: "" }, { signal, retry: { maxAttempts: 1 } });
+      await this.#call("getObject", { object_key: "" }, calling);
     } catch (error) {
       if (!(error instanceof TweedleError && error.cause instanceof HttpError)) throw error;
       if (error.cause.status !== 400 || isAccessRefused(error)) throw error;
@@ -91,10 +101,10 @@ export class Api {
    * Asks for a URL, or for what else an action does.
    *
    * @throws AccessRefusedError where the API refuses the caller, or is no Tweedle API; TweedleError Refused, with the
-   *   API's own sentence, or Unavailable
+   *   API's own sentence, or Unavailable, at once where a first contact shows a mistake in the URL
    */
-  async ask<Answer = SignedUrl>(action: ActionName, fields: object, signal?: AbortSignal): Promise<Answer> {
-    return (await this.#call(action, fields, { signal, retry: this.#options.retry })) as Answer;
+  async ask<Answer = SignedUrl>(action: ActionName, fields: object, calling: Calling = {}): Promise<Answer> {
+    return (await this.#call(action, fields, calling)) as Answer;
   }
 
   /**
@@ -103,8 +113,13 @@ export class Api {
    * @param bucket what the message names
    * @throws OtherBucketError, where the URL leads to another; else as {@link ask}
    */
-  async askFor(bucket: string, action: ActionName, fields: object, signal?: AbortSignal): Promise<SignedUrl> {
-    const answer = await this.ask(action, fields, signal);
+  async askFor(
+    bucket: string,
+    action: ActionName,
+    fields: object,
+    calling: Calling = {},
+  ): Promise<SignedUrl> {
+    const answer = await this.ask(action, fields, calling);
     const own = bucketOf(answer.url);
     if (own === bucket) return answer;
     throw new OtherBucketError(bucket, own);
@@ -115,27 +130,34 @@ export class Api {
     if (!this.#options.connections) close(this.connections);
   }
 
-  async #call(
-    action: ActionName,
-    fields: object,
-    options: { readonly signal: AbortSignal | undefined; readonly retry: RetryOptions | undefined },
-  ): Promise<unknown> {
+  async #call(action: ActionName, fields: object, calling: Calling): Promise<unknown> {
     const url = new URL(this.#url);
     url.pathname += `/${action}`;
-    const body = JSON.stringify(fields);
-    let text: string;
+    const request = { role: roleOf(action), url, body: JSON.stringify(fields), signal: calling.signal };
     try {
-      text = await retrying(
-        `POST ${url.pathname}`,
-        () => this.#send({ role: roleOf(action), url, body, signal: options.signal }),
-        options,
-      );
+      return await retry(`POST ${url.pathname}`, async () => this.#parse(action, await this.#send(request)), {
+        ...calling,
+        retry: this.#options.retry,
+      });
     } catch (error) {
       throw error instanceof HttpError ? this.#refusal(action, error) : error;
     }
+  }
+
+  /**
+   * Reads a response that says yes.
+   *
+   * @throws AccessRefusedError where it is not a Tweedle API's; HttpError where it was one's before: something between
+   *   may respond in its place for a while
+   */
+  #parse(action: ActionName, text: string): Record<string, unknown> {
     const answer = parseJson(text);
-    if (answer?.["action"] !== action) throw this.#foreign(new Error("it answers something else."));
-    return answer;
+    if (answer?.["action"] === action) {
+      this.#isKnown = true;
+      return answer;
+    }
+    const what = "it answers something else.";
+    throw this.#isKnown ? new HttpError("api", 502, "", what) : this.#foreign(new Error(what));
   }
 
   /**
@@ -158,8 +180,7 @@ export class Api {
           continue;
         }
         const isClockWrong = this.#clockOffsetMs !== clockOffsetMs;
-        const isOutdated = remedyOf("api", error.status, error.code) === "sign again";
-        if (isSignedAgain || !(isClockWrong || isOutdated)) throw error;
+        if (isSignedAgain || !(isClockWrong || error.remedy === "sign again")) throw error;
         isSignedAgain = true;
       }
     }
@@ -185,7 +206,18 @@ export class Api {
       connections: this.connections,
       signal,
     } as const;
-    return await textOf(await send(request));
+    try {
+      const text = await textOf("api", await send(request));
+      this.#isReached = true;
+      return text;
+    } catch (error) {
+      this.#isReached ||= error instanceof HttpError;
+      if (this.#isReached || !(error instanceof NetworkError)) throw error;
+      const mistake = await mistakeIn(this.#url, error);
+      if (mistake === undefined) throw error;
+      const message = `${this.#url.href} cannot be reached: ${mistake}`;
+      throw new TweedleError("Unavailable", message, { cause: error });
+    }
   }
 
   #learnClock({ date }: HttpError): void {
@@ -239,6 +271,9 @@ export class Api {
     });
   }
 }
+
+/** The caller of a request, which may end it, and is told of its pauses. */
+export type Calling = Pick<RetryContext, "signal" | "onWait">;
 
 interface ApiRequest {
   readonly role: Role;

@@ -1,15 +1,19 @@
-/* What the client and the upload form have in common of trying again. It runs in a browser, too. */
+/* The retry rules that the client and the upload form share: this runs in a browser, too. */
 
 export interface RetryOptions {
-  /** How often one request is tried; four times as often where it is throttled. @default 8 */
-  readonly maxAttempts?: number;
-  /** The longest that the first retry waits, in milliseconds; it doubles with each. @default 100 */
+  /** How long an operation is retried, in milliseconds from its first failure; 0 for never. @default 300,000 */
+  readonly maxDurationMs?: number;
+  /** The longest pause before the first retry, in milliseconds; it doubles with each further one. @default 100 */
   readonly baseDelayMs?: number;
-  /** The longest that any retry waits, in milliseconds. @default 20,000 */
+  /** The longest pause before any retry, in milliseconds, unless a server asks for a longer one. @default 20,000 */
   readonly maxDelayMs?: number;
 }
 
-export const DEFAULTS: Required<RetryOptions> = { maxAttempts: 8, baseDelayMs: 100, maxDelayMs: 20_000 };
+export const DEFAULTS: Required<RetryOptions> = {
+  maxDurationMs: 300_000,
+  baseDelayMs: 100,
+  maxDelayMs: 20_000,
+};
 
 /**
  * Answers that a later try may change.

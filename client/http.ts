@@ -5,12 +5,14 @@ import {
   request as httpRequest,
 } from "node:http";
 import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { TLSSocket } from "node:tls";
 import { XMLParser } from "fast-xml-parser";
 import { excerpt } from "../common/quote";
 import type { Service } from "../contract/answers";
-import { HttpError } from "./errors";
+import { HttpError, NetworkError } from "./errors";
 import { ProxiedHttpAgent, ProxiedHttpsAgent } from "./proxies";
 
 /** How long a connection may say nothing before it counts as broken, in milliseconds. */
@@ -36,7 +38,7 @@ export function close({ http, https }: Connections): void {
 }
 
 export interface HttpRequest {
-  /** The service that the request is for, whose error responses are understood: the API's in JSON, S3's in XML. */
+  /** The service that the request is for, whose error codes the response has. */
   readonly service: Service;
   readonly method: string;
   readonly url: string;
@@ -51,8 +53,7 @@ export interface HttpRequest {
  * Sends a request and resolves with the answer's head. (`fetch` would send a stream without its length, which is
  * signed here.)
  *
- * @throws HttpError for an answer from 300 on
- * @throws Error with the code of the network, where that failed
+ * @throws HttpError for an answer from 300 on, NetworkError where there is none, or what the body fails with
  */
 export async function send(options: HttpRequest): Promise<IncomingMessage> {
   const { service, method, url, body, signal } = options;
@@ -67,70 +68,60 @@ export async function send(options: HttpRequest): Promise<IncomingMessage> {
     timeout: IDLE_TIMEOUT_MS,
     ...(signal && { signal }),
   });
-  request.on("timeout", () =>
-    request.destroy(networkError("ETIMEDOUT", `Nothing came for ${IDLE_TIMEOUT_MS / 1000} s.`)),
-  );
+  request.on("timeout", () => request.destroy(noResponse()));
   request.setNoDelay(true);
+  let bodyError: Error | undefined;
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     request.once("response", resolve);
-    // Once there is an answer, what breaks is the answer's error.
-    request.on("error", (error) => reject(asNetworkError(error)));
+    // Once there is an answer, what breaks is the answer's error. A body that fails ends its request.
+    request.on("error", (error) =>
+      reject(bodyError ?? new NetworkError(service, error, isUntrusted(request))),
+    );
   });
-  let response: IncomingMessage;
   if (body === undefined || typeof body === "string") {
     request.end(body);
-    response = await answered;
   } else {
+    body.once("error", (error) => (bodyError = error));
     // S3 refuses before it has read all: its answer says more than the broken pipe.
-    const sent = pipeline(body, request).catch((error: NodeJS.ErrnoException) => {
-      if (!isOfSocket(error)) throw error;
-    });
-    answered.catch(() => undefined);
-    response = await Promise.race([answered, sent.then(() => answered)]);
+    pipeline(body, request).catch(() => undefined);
   }
+  const response = await answered;
   if ((response.statusCode ?? 500) >= 300) throw await refusal(service, response, request);
   return response;
 }
 
-const isOfSocket = ({ code = "" }: NodeJS.ErrnoException) =>
-  ["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"].includes(code);
+/** Whether a request failed since its server's certificate is not accepted. (The types do not say that it may have no socket.) */
+const isUntrusted = ({ socket }: { readonly socket: Socket | null }): boolean =>
+  socket instanceof TLSSocket && Boolean(socket.authorizationError);
 
-export const networkError = (code: string, message: string): Error =>
-  Object.assign(new Error(message), { code });
+const noResponse = (): Error =>
+  Object.assign(new Error(`Nothing came for ${IDLE_TIMEOUT_MS / 1000} s`), { code: "ETIMEDOUT" });
 
-/** Node calls a connection that ended in the middle by several names. */
-export function asNetworkError(error: NodeJS.ErrnoException): Error {
-  return error.message === "aborted" || error.message === "socket hang up"
-    ? networkError("ECONNRESET", "The connection broke.")
-    : error;
-}
+/** A response that ends before it is complete, as if its connection had broken. */
+export const cutShort = (service: Service): NetworkError =>
+  new NetworkError(service, Object.assign(new Error("the response was cut short"), { code: "ECONNRESET" }));
 
-/**
- * The bytes of an answer as they come.
- *
- * @throws Error of the network where they break off before their announced end
- */
-async function* bytesOf(response: IncomingMessage): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) yield chunk;
-  } catch (error) {
-    throw asNetworkError(error as NodeJS.ErrnoException);
-  }
-}
+/** What reading a response failed with: the network, where the response itself did; else what its reader threw. */
+export const readingError = (service: Service, response: IncomingMessage, error: unknown): unknown =>
+  error === response.errored ? new NetworkError(service, error as NodeJS.ErrnoException) : error;
 
 /**
  * An answer as text, read whole.
  *
- * @throws Error of the network where it breaks off
+ * @throws NetworkError where it breaks off
  */
-export async function textOf(response: IncomingMessage): Promise<string> {
+export async function textOf(service: Service, response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of bytesOf(response)) {
-    bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES)
-      throw new HttpError(502, "", `The answer has over ${MAX_ANSWER_BYTES} bytes.`);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MAX_ANSWER_BYTES)
+        throw new HttpError(service, 502, "", `The answer has over ${MAX_ANSWER_BYTES} bytes.`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw readingError(service, response, error);
   }
   return Buffer.concat(chunks).toString("utf8");
 }
@@ -140,7 +131,11 @@ const xml = new XMLParser({ parseTagValue: false, isArray: (name) => name === "P
 /** S3's XML as an object whose values are strings; a Part is always a list. */
 export const parseXml = (text: string): Record<string, unknown> => xml.parse(text) as Record<string, unknown>;
 
-/** What an answer says no with, in a word and a sentence. */
+/**
+ * What a refusal says, by its code and sentence.
+ *
+ * @throws NetworkError where it breaks off, and says neither
+ */
 async function refusal(
   service: Service,
   response: IncomingMessage,
@@ -149,24 +144,37 @@ async function refusal(
   const { statusCode = 500, headers } = response;
   // A body that is refused may stay unread: another request would wait behind it.
   if (request.method !== "GET") request.shouldKeepAlive = false;
-  const text = await textOf(response).catch(() => "");
+  const isSent = request.writableFinished;
+  const text = await textOf(service, response).catch((error: unknown) => {
+    // A server that refuses an unfinished body may close the connection before its words are through.
+    if (isSent) throw error;
+    return "";
+  });
   // What is still being sent has no reader any more.
   if (!request.writableFinished) request.destroy();
   const { code, message } = errorIn(service, text);
-  const retryAfter = Number(headers["retry-after"]);
   const date = Date.parse(headers.date ?? "");
   return new HttpError(
+    service,
     statusCode,
     code,
     message || `HTTP ${statusCode} ${excerpt(response.statusMessage ?? "")}`.trim(),
-    Number.isFinite(retryAfter) ? retryAfter : undefined,
+    retryAfterSeconds(headers["retry-after"]),
     Number.isFinite(date) ? date : undefined,
   );
 }
 
+/** Seconds, or a date: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after */
+function retryAfterSeconds(header: string | undefined): number | undefined {
+  const seconds = /^\d+$/.test(header ?? "")
+    ? Number(header)
+    : (Date.parse(header ?? "") - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(seconds, 0) : undefined;
+}
+
 /** Between us and S3, somebody else may say that all is well. */
 export const notOfS3 = (lack: string): HttpError =>
-  new HttpError(502, "", `The answer has ${lack}: it is not S3's.`);
+  new HttpError("s3", 502, "", `The answer has ${lack}: it is not S3's.`);
 
 const textIn = (value: unknown) => (typeof value === "string" ? excerpt(value) : "");
 
@@ -191,7 +199,7 @@ function errorIn(service: Service, text: string): { code: string; message: strin
  * @throws HttpError where the text is one
  */
 export function throwIfError(text: string): void {
+  if (!/<Error[\s>]/.test(text)) return;
   const { code, message } = errorIn("s3", text);
-  if (code)
-    throw new HttpError(code === "InternalError" ? 500 : code === "SlowDown" ? 503 : 400, code, message);
+  throw code ? new HttpError("s3", 200, code, message) : notOfS3("an error without a code");
 }

@@ -5,3 +5,4 @@ export { type ErrorCode, TweedleError } from "./errors";
 export type { Produced } from "./produce/context";
 export { type Input, type ProduceOptions, Producer, type ProducerOptions } from "./produce/producer";
 export type { OnProgress, ProgressReport } from "./produce/progress";
+export type { RetryOptions, Waiting } from "./retry";

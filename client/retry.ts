@@ -1,55 +1,64 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { DEFAULTS, type RetryOptions, delayBefore, isPassing } from "./backoff";
-import { HttpError, TransientError, TweedleError, throwIfAborted } from "./errors";
+import type { Service } from "../contract/answers";
+import { DEFAULTS, type RetryOptions, delayBefore } from "./backoff";
+import { HttpError, NetworkError, TransientError, TweedleError, throwIfAborted } from "./errors";
 
 export { type RetryOptions, delayBefore } from "./backoff";
 
-/** What a name server, a socket or a TLS session says when it is the network's fault. */
-const TRANSIENT_NETWORK: readonly string[] = [
-  "ECONNRESET",
-  "ECONNREFUSED",
-  "ECONNABORTED",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENETDOWN",
-  "EAI_AGAIN",
-  "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
-  "HPE_INVALID_CONSTANT",
-];
+/** How often a request is signed again after a refusal: its URL or its credentials may have expired. */
+export const MAX_RESIGNINGS = 2;
 
-/** Whether the network failed, so that nobody knows whether the request arrived. */
-const isNetworkError = (error: unknown): boolean =>
-  TRANSIENT_NETWORK.includes((error as NodeJS.ErrnoException)?.code ?? "");
+/** How often a pause is reported, in milliseconds. */
+const REPORT_INTERVAL_MS = 1000;
 
-/** Whether the same request may succeed later. */
-export function isTransient(error: unknown): boolean {
-  if (error instanceof HttpError) {
-    return isPassing(error);
-  }
-  return error instanceof TransientError || isNetworkError(error);
+/** A pause between a failure and the next attempt. */
+export interface Waiting {
+  /** The service that failed; undefined where this machine did: it has no file descriptor left. */
+  readonly service: Service | undefined;
+  /** The last failure in a few words: connection refused, 503 SlowDown. */
+  readonly reason: string;
+  /** Milliseconds since the operation's first failure. */
+  readonly elapsedMs: number;
+  /** Milliseconds after which the operation is given up. */
+  readonly maxDurationMs: number;
 }
 
-/** Whether a request that failed may have done its work all the same: its answer was lost, or says nothing. */
-export const mayHaveWorked = (error: unknown): boolean =>
-  isNetworkError(error) || (error instanceof HttpError && error.status >= 500);
+/** How an operation is retried. */
+export interface RetryContext {
+  readonly signal?: AbortSignal | undefined;
+  readonly retry?: RetryOptions | undefined;
+  /** Called at the begin of each pause, and every second of it. */
+  readonly onWait?: ((waiting: Waiting) => void) | undefined;
+}
 
-/** Who sends much at once is told 429 again and again, and only has to wait: so many tries count as one. */
-const PATIENCE = 4;
-const isThrottled = (error: unknown) => error instanceof HttpError && error.status === 429;
+/** Whether an error is that of a process, or a machine, without a free file descriptor. */
+export const isExhausted = (error: unknown): boolean =>
+  ["EMFILE", "ENFILE"].includes((error as NodeJS.ErrnoException | undefined)?.code ?? "");
+
+/** Whether the same request may succeed later. */
+export function isRetryable(error: unknown): error is Error {
+  if (error instanceof HttpError) return error.remedy === "retry";
+  return error instanceof TransientError || error instanceof NetworkError || isExhausted(error);
+}
+
+/** Whether a request that failed may have been carried out: its response was lost, or says nothing. */
+export const outcomeUnknown = (error: unknown): boolean =>
+  error instanceof NetworkError ||
+  (error instanceof HttpError && (error.status >= 500 || error.status < 300));
 
 /**
- * Waits, unless somebody asks for an end.
+ * Waits, unless the signal aborts.
  *
  * @throws TweedleError Interrupted
  */
 export async function wait(ms: number, signal?: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const elapsed = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
   try {
-    await sleep(ms, undefined, signal && { signal });
-  } catch (error) {
-    throwIfAborted(signal);
-    throw error;
+    await unlessAborted(elapsed, signal);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -76,33 +85,60 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal 
 }
 
 /**
- * Tries until it works: what is transient is tried again, everything else is told at once.
+ * Carries out an operation, and again after each retryable failure, until it succeeds or its time since the first
+ * failure is over.
  *
- * @throws TweedleError Unavailable where it went on failing, Interrupted where the signal says so; else what attempt throws
+ * @param operation for the message, as a subject: Uploading cat.jpg
+ * @throws TweedleError Unavailable where it kept failing, Interrupted where the signal aborts; else what `attempt` throws
  */
-export async function retrying<T>(
-  what: string,
+export async function retry<T>(
+  operation: string,
   attempt: () => Promise<T>,
-  { signal, retry = {} }: { signal?: AbortSignal | undefined; retry?: RetryOptions | undefined },
+  { signal, retry: options, onWait }: RetryContext = {},
 ): Promise<T> {
-  const maxAttempts = retry.maxAttempts ?? DEFAULTS.maxAttempts;
-  let failure: unknown;
-  let number = 1;
-  for (let counted = 0; counted < maxAttempts; number += 1) {
-    if (number > 1) await wait(Math.max(delayBefore(number - 1, retry), retryAfterMs(failure)), signal);
+  const { maxDurationMs } = { ...DEFAULTS, ...options };
+  let failedAt: number | undefined;
+  for (let attempts = 1; ; attempts += 1) {
     throwIfAborted(signal);
+    let failure: Error;
     try {
       return await attempt();
     } catch (error) {
       throwIfAborted(signal);
-      if (!isTransient(error)) throw error;
+      if (!isRetryable(error)) throw error;
       failure = error;
-      counted += isThrottled(error) ? 1 / PATIENCE : 1;
+    }
+    const now = performance.now();
+    failedAt ??= now;
+    const deadline = failedAt + maxDurationMs;
+    const askedMs = failure instanceof HttpError ? (failure.retryAfter ?? 0) * 1000 : 0;
+    if (now >= deadline || now + askedMs > deadline)
+      throw unavailable(operation, failure, attempts, now - failedAt, askedMs);
+    const next = Math.min(deadline, now + askedMs + delayBefore(attempts, options));
+    for (let at = now; at < next; at = performance.now()) {
+      onWait?.({ ...reasonOf(failure), elapsedMs: at - failedAt, maxDurationMs });
+      await wait(Math.min(next - at, REPORT_INTERVAL_MS), signal);
     }
   }
-  const message = `${what} failed ${number - 1} times, at last with: ${(failure as Error).message}`;
-  throw new TweedleError("Unavailable", message, { cause: failure });
 }
 
-const retryAfterMs = (failure: unknown) =>
-  Math.min((failure instanceof HttpError ? (failure.retryAfter ?? 0) : 0) * 1000, DEFAULTS.maxDelayMs);
+function unavailable(
+  operation: string,
+  failure: Error,
+  attempts: number,
+  elapsedMs: number,
+  askedMs: number,
+): TweedleError {
+  const times = attempts === 1 ? "once" : `${attempts} times in ${Math.ceil(elapsedMs / 1000)} s`;
+  const asked = askedMs > 0 ? ` (the server asks to wait ${Math.ceil(askedMs / 1000)} s)` : "";
+  const message = `${operation} failed ${times}: ${failure.message.replace(/\.$/, "")}${asked}.`;
+  return new TweedleError("Unavailable", message, { cause: failure });
+}
+
+function reasonOf(failure: unknown): Pick<Waiting, "service" | "reason"> {
+  if (failure instanceof TransientError && failure.cause) return reasonOf(failure.cause);
+  if (failure instanceof HttpError || failure instanceof NetworkError)
+    return { service: failure.service, reason: failure.reason };
+  const reason = isExhausted(failure) ? "too many open files" : (failure as Error).message;
+  return { service: undefined, reason };
+}

@@ -120,9 +120,10 @@ const FINAL_STATUS: readonly number[] = [501, 505];
 /**
  * What a client does about an error response. Its code decides; where there is none, or an unknown one, its status.
  *
+ * @param service undefined for one that is not in the table: its status alone decides
  * @param code as the response has it, or empty. SQS prefixes its own: com.amazonaws.sqs#QueueDoesNotExist
  */
-export function remedyOf(service: Service, status: number, code: string): Remedy {
+export function remedyOf(service: Service | undefined, status: number, code: string): Remedy {
   const known = REMEDIES.get(`${service} ${code.split("#").at(-1)}`);
   if (known) return known;
   if (RETRYABLE_STATUS.includes(status) || (status >= 500 && !FINAL_STATUS.includes(status))) return "retry";

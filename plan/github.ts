@@ -1,5 +1,5 @@
 import { HttpError } from "../client/errors";
-import { type RetryOptions, retrying } from "../client/retry";
+import { type RetryOptions, retry } from "../client/retry";
 import { PlanError } from "./terraform";
 
 export interface GitHubOptions {
@@ -25,7 +25,13 @@ export class GitHub {
   readonly #fetch: typeof fetch;
   readonly #retry: RetryOptions;
 
-  constructor({ token, repository, apiUrl = "https://api.github.com", fetch: own, retry }: GitHubOptions) {
+  constructor({
+    token,
+    repository,
+    apiUrl = "https://api.github.com",
+    fetch: own,
+    ...options
+  }: GitHubOptions) {
     this.#root = `${apiUrl}/repos/${repository}`;
     this.#headers = {
       authorization: `Bearer ${token}`,
@@ -34,7 +40,7 @@ export class GitHub {
       "content-type": "application/json",
     };
     this.#fetch = own ?? fetch;
-    this.#retry = { maxAttempts: 5, baseDelayMs: 1000, ...retry };
+    this.#retry = { maxDurationMs: 30_000, baseDelayMs: 1000, ...options.retry };
   }
 
   get<T>(path: string): Promise<T> {
@@ -75,7 +81,7 @@ export class GitHub {
    */
   #ask<T>(method: string, path: string, body?: object): Promise<T> {
     const what = `GitHub's ${method} ${path}`;
-    return retrying(
+    return retry(
       what,
       async () => {
         const response = await this.#fetch(this.#root + path, {
@@ -87,6 +93,7 @@ export class GitHub {
         if (response.ok) return (answer === "" ? undefined : JSON.parse(answer)) as T;
         const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
         throw new HttpError(
+          undefined,
           // GitHub says 403 where it means 429, too.
           response.status === 403 && !Number.isNaN(retryAfter) ? 429 : response.status,
           "",

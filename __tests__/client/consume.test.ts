@@ -307,13 +307,23 @@ test("a message that cannot be deleted comes again, is known, and is deleted the
 
 test("a payload that cannot be deleted is trouble, and its message is done", async () => {
   const { proxy } = world();
-  proxy.inject("DELETE", SLOW_DOWN, 99);
+  proxy.inject("DELETE", SLOW_DOWN);
   await produce(world(), PAYLOAD);
-  const { told, of, stop } = consume();
+  const { told, of, stop } = consume({ retry: { maxDurationMs: 0 } });
   await told("trouble");
   await stop();
   expect(of("trouble")[0]?.what).toContain("whose message is done");
   expect([await world().messages(), (await world().objects()).length]).toEqual([[], 1]);
+});
+
+test("a payload whose deletion is retried does not hold up the end of the consumer", async () => {
+  const { proxy } = world();
+  proxy.inject("DELETE", SLOW_DOWN, Infinity);
+  await produce(world(), PAYLOAD);
+  const { of, stop } = consume({ graceSeconds: 0 });
+  await proxy.next("DELETE");
+  await stop();
+  expect(of("trouble")).toMatchObject([{ error: { code: "Interrupted" } }]);
 });
 
 test("a handler that throws, before, while or without reading, fails its message and leaks no connection", async () => {

@@ -5,16 +5,23 @@ import { mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { HttpError, TransientError, TweedleError } from "../../client/errors";
-import { networkError, parseXml, send, textOf, throwIfError } from "../../client/http";
+import type { RetryOptions } from "../../client/backoff";
+import { HttpError, NetworkError, TransientError, TweedleError } from "../../client/errors";
+import { parseXml, send, textOf, throwIfError } from "../../client/http";
 import { Journal, type JournalEntry, defaultStateDirectory } from "../../client/produce/journal";
-import { delayBefore, isTransient, mayHaveWorked, retrying, unlessAborted } from "../../client/retry";
+import {
+  type Waiting,
+  delayBefore,
+  isRetryable,
+  outcomeUnknown,
+  retry,
+  unlessAborted,
+} from "../../client/retry";
 import { temporaryFolder } from "../local/tools";
-import { AT_ONCE, MIB } from "./tools";
+import { MIB } from "./tools";
 
 const folder = temporaryFolder();
-const http = (status: number, code = "") => new HttpError(status, code, "no");
-const retry = AT_ONCE;
+const http = (status: number, code = "") => new HttpError("s3", status, code, "no");
 
 test("a pause is anything up to a bound that doubles and is capped", () => {
   const options = { baseDelayMs: 100, maxDelayMs: 1000 };
@@ -26,6 +33,9 @@ test("a pause is anything up to a bound that doubles and is capped", () => {
   }
 });
 
+const network = (code: string) => new NetworkError("s3", Object.assign(new Error(code), { code }));
+const ofFile = (code: string) => Object.assign(new Error(code), { code, syscall: "read" });
+
 test.each([
   [http(500), true, true],
   [http(503, "SlowDown"), true, true],
@@ -33,20 +43,32 @@ test.each([
   [http(408), true, false],
   [http(409), true, false],
   [http(400, "RequestTimeout"), true, false],
+  [http(400, "BadDigest"), true, false],
   [http(400, "InvalidRequest"), false, false],
+  [http(400, "ExpiredToken"), false, false],
   [http(403, "AccessDenied"), false, false],
   [http(404), false, false],
   [http(412), false, false],
   [http(501), false, true],
-  [networkError("ECONNRESET", "reset"), true, true],
-  [networkError("ECONNREFUSED", "refused"), true, true],
-  [networkError("ENOTFOUND", "no such host"), false, false],
-  [networkError("ENOSPC", "disk full"), false, false],
+  [http(200, "InternalError"), true, true],
+  [new HttpError(undefined, 503, "InternalError", "no"), true, true],
+  [new HttpError(undefined, 400, "SlowDown", "no"), false, false],
+  [network("ECONNRESET"), true, true],
+  [network("ENOTFOUND"), true, true],
+  [network("EADDRNOTAVAIL"), true, true],
+  [network("EPROTO"), true, true],
+  [network("a code of a later Node"), true, true],
+  // Of a file: no network is at fault, and only a lack of descriptors passes.
+  [ofFile("EIO"), false, false],
+  [ofFile("ENOSPC"), false, false],
+  [ofFile("EMFILE"), true, false],
+  [ofFile("ENFILE"), true, false],
+  [new TypeError("a mistake"), false, false],
   [new TransientError("ended"), true, false],
   [new TweedleError("Invalid", "no"), false, false],
   [undefined, false, false],
-])("%s: trying again helps: %s; it may have worked: %s", (error, transient, worked) => {
-  expect([isTransient(error), mayHaveWorked(error)]).toEqual([transient, worked]);
+])("%s: it is retried: %s; it may have been carried out: %s", (error, retryable, unknown) => {
+  expect([isRetryable(error), outcomeUnknown(error)]).toEqual([retryable, unknown]);
 });
 
 /** Fails so many times, and then says which time it is. */
@@ -59,49 +81,97 @@ function failsWith(reason: Error, failures: number): () => Promise<number> {
   };
 }
 
-describe("trying", () => {
-  test("goes on until it works", async () => {
-    expect(await retrying("It", failsWith(http(500), 2), { retry })).toBe(3);
+describe("a retried operation", () => {
+  beforeEach(() => {
+    jest.useFakeTimers();
+    // The longest pause that there may be.
+    jest.spyOn(Math, "random").mockReturnValue(1);
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+    jest.restoreAllMocks();
   });
 
-  test("ends after so many times with a sentence, and at once where it does not help", async () => {
-    let times = 0;
-    const fail = (status: number) => () => {
-      times += 1;
-      return Promise.reject(http(status));
-    };
-    await expect(retrying("It", fail(500), { retry: { ...retry, maxAttempts: 3 } })).rejects.toMatchObject({
+  /** Lets it fail until it is given up, and says in which milliseconds it was attempted, and with what it failed. */
+  async function attempts(reason: Error, options: RetryOptions = {}, lastsMs = 0) {
+    const begin = performance.now();
+    const at: number[] = [];
+    const failing = retry(
+      "It",
+      async () => {
+        at.push(Math.round(performance.now() - begin));
+        if (lastsMs > 0) await new Promise((resolve) => void setTimeout(resolve, lastsMs));
+        throw reason;
+      },
+      { retry: options },
+    ).catch((error: unknown) => error as TweedleError);
+    await jest.advanceTimersByTimeAsync(3_600_000);
+    return { at, error: await failing };
+  }
+
+  test("goes on until it succeeds", async () => {
+    const tried = retry("It", failsWith(http(500), 20));
+    await jest.advanceTimersByTimeAsync(300_000);
+    expect(await tried).toBe(21);
+  });
+
+  test("ends 5 minutes after its first failure, by default", async () => {
+    const { at, error } = await attempts(network("ECONNREFUSED"));
+    expect(at.slice(0, 10)).toEqual([0, 100, 300, 700, 1500, 3100, 6300, 12_700, 25_500, 45_500]);
+    expect([at.at(-1), at.length]).toEqual([300_000, 23]);
+    expect(error).toMatchObject({
       code: "Unavailable",
-      message: "It failed 3 times, at last with: no",
+      message: "It failed 23 times in 300 s: connection refused (ECONNREFUSED).",
     });
-    await expect(retrying("It", fail(400), { retry })).rejects.toMatchObject({ status: 400 });
-    expect(times).toBe(4);
   });
 
-  test("is more patient with a stage that takes no more at once", async () => {
-    const options = { retry: { ...retry, maxAttempts: 2 } };
-    expect(await retrying("It", failsWith(http(429), 7), options)).toBe(8);
-    await expect(retrying("It", failsWith(http(429), 8), options)).rejects.toMatchObject({
-      message: "It failed 8 times, at last with: no",
+  test("has its time from its first failure, however long that took", async () => {
+    const { at } = await attempts(http(503), { maxDurationMs: 2000, baseDelayMs: 500 }, 60_000);
+    expect(at).toEqual([0, 60_500]);
+  });
+
+  test("is attempted once where its time is 0", async () => {
+    const { at, error } = await attempts(http(503), { maxDurationMs: 0 });
+    expect([at, error]).toMatchObject([[0], { code: "Unavailable", message: "It failed once: no." }]);
+  });
+
+  test("ends at once where a retry would not help", async () => {
+    const { at, error } = await attempts(http(400));
+    expect([at, error]).toMatchObject([[0], { status: 400 }]);
+  });
+
+  test("waits as long as the server asks for, and not beyond its time", async () => {
+    const slow = (seconds: number) => new HttpError("s3", 503, "SlowDown", "slow", seconds);
+    const options = { maxDurationMs: 100_000, baseDelayMs: 1, maxDelayMs: 1 };
+    expect((await attempts(slow(40), options)).at).toEqual([0, 40_001, 80_002]);
+    const { at, error } = await attempts(slow(101), options);
+    expect([at, error]).toMatchObject([
+      [0],
+      { message: "It failed once: slow (the server asks to wait 101 s)." },
+    ]);
+  });
+
+  test("says each second what it waits for", async () => {
+    const waits: Waiting[] = [];
+    const tried = retry("It", failsWith(network("ENOTFOUND"), 2), {
+      retry: { baseDelayMs: 1500 },
+      onWait: (waiting) => void waits.push(waiting),
     });
+    await jest.advanceTimersByTimeAsync(10_000);
+    await tried;
+    const each = { service: "s3", reason: "no such host", maxDurationMs: 300_000 };
+    expect(waits).toEqual([0, 1000, 1500, 2500, 3500].map((elapsedMs) => ({ ...each, elapsedMs })));
   });
 
   test("is interrupted in its pause", async () => {
     const controller = new AbortController();
     const { signal } = controller;
-    const tried = retrying("It", () => Promise.reject(http(500)), {
-      signal,
-      retry: { baseDelayMs: 1e6, maxDelayMs: 1e6 },
-    });
-    setImmediate(() => controller.abort());
+    const tried = retry("It", () => Promise.reject(http(500)), { signal });
+    tried.catch(() => undefined);
+    await jest.advanceTimersByTimeAsync(10);
+    controller.abort();
     await expect(tried).rejects.toMatchObject({ code: "Interrupted" });
-  });
-
-  test("waits as long as the server asks for", async () => {
-    const startedAt = performance.now();
-    const slow = new HttpError(503, "SlowDown", "slow", 0.05);
-    await retrying("It", failsWith(slow, 1), { retry });
-    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(45);
+    expect(jest.getTimerCount()).toBe(0);
   });
 });
 
@@ -181,24 +251,35 @@ describe("a request", () => {
     await expect(
       send({ service: "s3", method: "GET", url: "http://127.0.0.1:1/", connections }),
     ).rejects.toMatchObject({
+      name: "NetworkError",
       code: "ECONNREFUSED",
+      service: "s3",
+    });
+  });
+
+  test("that cannot be made is a mistake, and no matter of the network", async () => {
+    const headers = { "x-amz-meta-a": "line\nbreak" };
+    await expect(send({ service: "s3", method: "PUT", url, connections, headers })).rejects.toMatchObject({
+      name: "TypeError",
     });
   });
 });
 
 test("an answer is text up to 8 MiB, and an error in a 200 is an error", async () => {
-  const answer = (bytes: number) => Readable.from([Buffer.alloc(bytes, "a")]) as Parameters<typeof textOf>[0];
-  expect((await textOf(answer(8 * MIB))).length).toBe(8 * MIB);
-  await expect(textOf(answer(8 * MIB + 1))).rejects.toMatchObject({ status: 502 });
+  const answer = (bytes: number) => Readable.from([Buffer.alloc(bytes, "a")]) as Parameters<typeof textOf>[1];
+  expect((await textOf("s3", answer(8 * MIB))).length).toBe(8 * MIB);
+  await expect(textOf("s3", answer(8 * MIB + 1))).rejects.toMatchObject({ status: 502 });
   const error = (code: string) => `<Error><Code>${code}</Code><Message>m</Message></Error>`;
   expect(() => throwIfError("<CompleteMultipartUploadResult/>")).not.toThrow();
-  for (const [code, status] of [
-    ["InternalError", 500],
-    ["SlowDown", 503],
-    ["InvalidPart", 400],
+  for (const [code, remedy] of [
+    ["InternalError", "retry"],
+    ["SlowDown", "retry"],
+    ["ExpiredToken", "sign again"],
+    ["InvalidPart", "final"],
   ] as const) {
-    expect(() => throwIfError(error(code))).toThrow(expect.objectContaining({ status, code }));
+    expect(() => throwIfError(error(code))).toThrow(expect.objectContaining({ status: 200, code, remedy }));
   }
+  expect(() => throwIfError(error(""))).toThrow(expect.objectContaining({ remedy: "retry" }));
   expect(parseXml("<a><Part><N>1</N></Part></a>")).toEqual({ a: { Part: [{ N: "1" }] } });
 });
 

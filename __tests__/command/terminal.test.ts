@@ -16,6 +16,33 @@ test("progress of what nobody knows the size of has no bar; a long name keeps it
   expect(progressText("empty", { bytes: 0, totalBytes: 0 }, 0)).toBe("empty  0 B of 0 B  0 B/s");
 });
 
+test("progress says what it waits for in place of a rate", () => {
+  const waiting = {
+    service: "s3",
+    reason: "connection refused",
+    elapsedMs: 12_400,
+    maxDurationMs: 300_000,
+  } as const;
+  const report = { bytes: 882e6, totalBytes: 2.1e9, parts: { done: 27, total: 64 } };
+  expect(progressText("cat.mp4", { ...report, waiting }, 20)).toBe(
+    "cat.mp4  ████░░░░░░  42 %  882 MB of 2.1 GB  waiting for S3, 12 s of 5 min: connection refused",
+  );
+  const machine = { service: undefined, reason: "too many open files", elapsedMs: 0, maxDurationMs: 90_000 };
+  expect(progressText("all", { bytes: 0, totalBytes: undefined, waiting: machine }, 2)).toBe(
+    "all  0 B  waiting for this machine, 0 s of 1 min 30 s: too many open files",
+  );
+});
+
+test("what was compared, and not sent, is part of no rate and no time left", () => {
+  const resumed = { bytes: 1.9e9, resumedBytes: 1.8e9, totalBytes: 2e9 };
+  expect(progressText("cat.mp4", resumed, 10)).toBe(
+    "cat.mp4  ██████████  95 %  1.9 GB of 2.0 GB  10.0 MB/s  10 s left",
+  );
+  expect(progressText("cat.mp4", { ...resumed, bytes: 1.8e9 }, 10)).toBe(
+    "cat.mp4  █████████░  90 %  1.8 GB of 2.0 GB  0 B/s",
+  );
+});
+
 test.each([
   [0.4, "0 s"],
   [59.6, "1 min 00 s"],
@@ -38,8 +65,8 @@ test("of several lines the ends stay, and nothing else that moves the cursor", (
 });
 
 test.each([
-  [new HttpError(403, "AccessDenied", "No way"), "The server refused it with 403 AccessDenied: No way"],
-  [new HttpError(418, "", "HTTP 418"), "The server refused it with 418: HTTP 418"],
+  [new HttpError("s3", 403, "AccessDenied", "No way"), "The server refused it with 403 AccessDenied: No way"],
+  [new HttpError("s3", 418, "", "HTTP 418"), "The server refused it with 418: HTTP 418"],
 ])("what a server refuses is a sentence, and no mistake of ours", (error, sentence) => {
   expect(sentenceOf(error)).toBe(sentence);
 });

@@ -12,6 +12,7 @@ export interface ConsumeFlags {
   readonly visibilityTimeout?: number;
   readonly retryDelay?: number;
   readonly grace?: number;
+  readonly retryFor?: number;
   readonly json?: boolean;
 }
 
@@ -40,6 +41,11 @@ export const consume = addSettings(new Command("consume"), ["apiUrl", "queueUrl"
     "--grace <time>",
     "how long to wait for what is being handled when asked to stop; default 30s",
     seconds("0s", "12h"),
+  )
+  .option(
+    "--retry-for <time>",
+    "how long to retry a request to the API or S3 after its first failure, 0s for never; default 5m",
+    seconds("0s", "7d"),
   )
   .option("--json", "print a line of JSON for what happens to each message")
   .addHelpText(

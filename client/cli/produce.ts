@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { addSettings } from "./configuration";
-import { bytes, mediaType, pair, whole } from "./values";
+import { bytes, mediaType, pair, seconds, whole } from "./values";
 
 export interface ProduceFlags {
   readonly recursive?: boolean;
@@ -16,6 +16,7 @@ export interface ProduceFlags {
   readonly partSize?: number;
   readonly expectedSize?: number;
   readonly resume?: boolean;
+  readonly retryFor?: number;
   readonly json?: boolean;
 }
 
@@ -58,6 +59,11 @@ export const produce = addSettings(new Command("produce"), ["apiUrl"])
   .option(
     "--resume",
     "go on with an interrupted upload of the same file, and let this one be gone on with; without it, an upload that is interrupted is given up",
+  )
+  .option(
+    "--retry-for <time>",
+    "how long to retry a request to the API or S3 after its first failure, 0s for never; default 5m",
+    seconds("0s", "7d"),
   )
   .option("--json", "print a line of JSON for each payload, sent or not")
   .addHelpText(

@@ -12,7 +12,7 @@ import { ProgressLine, printJson, printable, progressText } from "./terminal";
 
 /** Receives payloads until there is a reason to stop. */
 export async function runConsume(flags: ConsumeFlags): Promise<void> {
-  const { out, exec, json, retryDelay } = flags;
+  const { out, exec, json, retryDelay, retryFor } = flags;
   if ((out === undefined) === (exec === undefined)) {
     throw new UsageError("Say where payloads go: --out DIR or --exec COMMAND, and not both.");
   }
@@ -63,6 +63,7 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
     keep: flags.keep,
     visibilityTimeoutSeconds: flags.visibilityTimeout,
     graceSeconds: flags.grace,
+    ...(retryFor !== undefined && { retry: { maxDurationMs: retryFor * 1000 } }),
     ...(retryDelay !== undefined && { retryDelaySeconds: () => retryDelay }),
     onProgress: (payload, report) => shown.progress(payload, report),
     onReady: () => {

@@ -35,7 +35,7 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
   const { apiUrl } = await settingsOf(flags as Record<string, unknown>, ["apiUrl"]);
   const items = await itemsOf(files, flags);
   checkItems(items, flags);
-  const { concurrency = 4, inlineThreshold, multipartThreshold, partSize } = flags;
+  const { concurrency = 4, inlineThreshold, multipartThreshold, partSize, retryFor } = flags;
   const producer = new Producer({
     apiUrl,
     // What only some stages ask for. A flag would show a key to whoever lists processes.
@@ -45,6 +45,7 @@ export async function runProduce(files: readonly string[], flags: ProduceFlags):
     inlineThresholdBytes: inlineThreshold,
     multipartThresholdBytes: multipartThreshold,
     partSizeBytes: partSize,
+    ...(retryFor !== undefined && { retry: { maxDurationMs: retryFor * 1000 } }),
   });
   const interrupted = interruptible();
   const shown = new Shown(items);
@@ -209,8 +210,14 @@ class Shown {
     const reports = [...this.#reports.values()];
     const [only] = reports;
     if (this.items.length === 1 && only) return progressText(item.name, only, elapsedSeconds);
-    const bytes = reports.reduce((sum, each) => sum + each.bytes, 0);
-    const all = { bytes, totalBytes: this.#totalBytes };
+    const sum = (of: (report: ProgressReport) => number) =>
+      reports.reduce((total, each) => total + of(each), 0);
+    const all = {
+      bytes: sum(({ bytes }) => bytes),
+      resumedBytes: sum(({ resumedBytes = 0 }) => resumedBytes),
+      totalBytes: this.#totalBytes,
+      waiting: this.#reports.get(item)?.waiting,
+    };
     return progressText(`${this.items.length} files`, all, elapsedSeconds);
   }
 }

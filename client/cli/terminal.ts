@@ -1,6 +1,7 @@
 import { escapeControls as printable } from "../../common/quote";
 import { formatBytes } from "../../stacks/format";
 import type { ProgressReport } from "../produce/progress";
+import type { Waiting } from "../retry";
 
 const BAR = 10;
 /** What takes less is over before anybody reads it, in milliseconds. */
@@ -36,26 +37,40 @@ export class ProgressLine {
   }
 }
 
-/** cat.mp4  ████░░░░░░  41 %  882 MB of 2.1 GB  412 MB/s  3 s left  part 27 of 64 */
+/**
+ * cat.mp4  ████░░░░░░  41 %  882 MB of 2.1 GB  412 MB/s  3 s left  part 27 of 64
+ * cat.mp4  ████░░░░░░  41 %  882 MB of 2.1 GB  waiting for S3, 12 s of 5 min: connection refused
+ */
 export function progressText(
   what: string,
-  { bytes, totalBytes, parts }: ProgressReport,
+  { bytes, resumedBytes = 0, totalBytes, parts, waiting }: ProgressReport,
   elapsedSeconds: number,
 ): string {
-  const rate = bytes / Math.max(elapsedSeconds, 0.001);
+  const rate = (bytes - resumedBytes) / Math.max(elapsedSeconds, 0.001);
   const done = totalBytes ? Math.min(bytes / totalBytes, 1) : undefined;
   const filled = Math.round((done ?? 0) * BAR);
+  const moving = [
+    `${formatBytes(rate)}/s`,
+    totalBytes === undefined || rate === 0 ? undefined : `${formatSeconds((totalBytes - bytes) / rate)} left`,
+    parts && `part ${parts.done}${parts.total === undefined ? "" : ` of ${parts.total}`}`,
+  ];
   return [
     what.length > MAX_LABEL ? `…${what.slice(1 - MAX_LABEL)}` : what,
     done === undefined ? undefined : "█".repeat(filled) + "░".repeat(BAR - filled),
     done === undefined ? undefined : `${Math.floor(done * 100)} %`,
     totalBytes === undefined ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`,
-    `${formatBytes(rate)}/s`,
-    totalBytes === undefined || rate === 0 ? undefined : `${formatSeconds((totalBytes - bytes) / rate)} left`,
-    parts && `part ${parts.done}${parts.total === undefined ? "" : ` of ${parts.total}`}`,
+    ...(waiting ? [waitingText(waiting)] : moving),
   ]
     .filter((text) => text !== undefined)
     .join("  ");
+}
+
+const WAITED_FOR = { api: "the API", s3: "S3", sqs: "SQS" } as const;
+
+/** waiting for S3, 12 s of 5 min: connection refused */
+function waitingText({ service, reason, elapsedMs, maxDurationMs }: Waiting): string {
+  const most = formatSeconds(maxDurationMs / 1000).replace(/ 00 \w+$/, "");
+  return `waiting for ${service ? WAITED_FOR[service] : "this machine"}, ${formatSeconds(elapsedMs / 1000)} of ${most}: ${reason}`;
 }
 
 /** 3 s, 2 min 05 s, 1 h 12 min */

@@ -11,9 +11,8 @@ import { nameOf } from "../../functions/sign-url/keys";
 import { VISIBILITY_TIMEOUT_SECONDS } from "../../functions/sign-url/limits";
 import { Api, type ApiOptions } from "../api";
 import { TweedleError, checkWhole, isAccessRefused } from "../errors";
-import { textOf } from "../http";
 import type { OnProgress, ProgressReport } from "../produce/progress";
-import { delayBefore, retrying, wait } from "../retry";
+import { type RetryContext, delayBefore, retry, wait } from "../retry";
 import { SignedRequest } from "../signed-request";
 import { regionOf } from "../region";
 import { parseQueueUrl, sqsClient } from "../sqs";
@@ -226,12 +225,13 @@ export class Consumer {
     poller.start();
   }
 
-  /** A wrong URL, or a lack of rights, is told at once, and costs no message a receive. An API that is out of reach may come back. */
+  /** Fails where the API cannot be reached, or refuses its caller, before that costs any message a receive. */
   async #checkApi(): Promise<void> {
     try {
-      await this.#api.check(this.#ending.signal);
+      await this.#api.check({ signal: this.#ending.signal });
     } catch (error) {
-      if (isAccessRefused(error)) throw error;
+      if (isAccessRefused(error) || (error instanceof TweedleError && error.code === "Unavailable"))
+        throw error;
     }
   }
 
@@ -416,8 +416,12 @@ export class Consumer {
   }
 
   async #openObject(object: Announcement, onProgress: OnProgress | undefined): Promise<Opened> {
-    const { retry } = this.#options;
-    const context = { api: this.#api, budget: this.#budget, retry, signal: this.#ending.signal };
+    const context = {
+      api: this.#api,
+      budget: this.#budget,
+      retry: this.#options.retry,
+      signal: this.#ending.signal,
+    };
     return await download({ ...context, ...(onProgress && { onProgress }) }, object);
   }
 
@@ -448,7 +452,10 @@ export class Consumer {
       if (object instanceof TweedleError || told.has(`${object.key}@${object.versionId}`)) continue;
       told.add(`${object.key}@${object.versionId}`);
       try {
-        await deleteObject(this.#api, object, this.#options);
+        await deleteObject(this.#api, object, {
+          retry: this.#options.retry,
+          signal: this.#ending.signal,
+        });
       } catch (error) {
         this.#trouble(`Deleting ${object.key}, whose message is done`, error as Error);
       }
@@ -588,11 +595,13 @@ const retryDelay = (receiveCount: number): number =>
 export async function deleteObject(
   api: Api,
   { bucket, key, versionId }: Pick<Announcement, "bucket" | "key" | "versionId">,
-  { retry }: Pick<ApiOptions, "retry">,
+  context: Pick<RetryContext, "retry" | "signal">,
 ): Promise<void> {
   const fields = { object_key: key, ...(versionId !== undefined && { version_id: versionId }) };
-  const request = new SignedRequest(api.connections, () => api.askFor(bucket, "deleteObject", fields));
-  await retrying(`Deleting ${key}`, async () => textOf(await request.send()), { retry });
+  const request = new SignedRequest(api.connections, () =>
+    api.askFor(bucket, "deleteObject", fields, context),
+  );
+  await retry(`Deleting ${key}`, () => request.exchange(context), context);
 }
 
 function checkOptions(options: ConsumerOptions): void {

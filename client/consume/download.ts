@@ -3,10 +3,10 @@ import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { type Api, OtherBucketError } from "../api";
 import { HttpError, TweedleError, throwIfAborted } from "../errors";
-import { asNetworkError, networkError } from "../http";
+import { cutShort, readingError } from "../http";
 import { LAYOUT_METADATA, MULTIPART_THRESHOLD_BYTES, RANGE_BYTES } from "../produce/layout";
 import type { OnProgress } from "../produce/progress";
-import { type RetryOptions, delayBefore, isTransient, retrying, wait } from "../retry";
+import { type RetryContext, delayBefore, isRetryable, retry, wait } from "../retry";
 import { EXPIRES_IN, SignedRequest } from "../signed-request";
 import type { Announcement } from "./contents";
 import { type Expected, VerifiedBody, type VerifiedBy, checkFor } from "./verify";
@@ -20,8 +20,6 @@ const RANGES_AT_ONCE = 4;
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-design-patterns.html
  */
 const FAST_BYTES_PER_SECOND = 120e6;
-/** How often a range that breaks off is begun again without a byte more. */
-const MAX_STALLS = 8;
 
 /** Ranges that all downloads of a consumer together may hold ahead of their turn: what bounds its memory. */
 export class Budget {
@@ -42,10 +40,9 @@ export class Budget {
   }
 }
 
-export interface DownloadContext {
+export interface DownloadContext extends Pick<RetryContext, "retry"> {
   readonly api: Api;
   readonly budget: Budget;
-  readonly retry: RetryOptions | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: OnProgress;
   /** What one connection must give to be left alone, in bytes a second. @default 120 MB */
@@ -76,37 +73,51 @@ interface Facts extends Expected {
  * @throws TweedleError Gone, where it is not there any more; Refused, where S3 or the API says 403; Invalid, where the
  *   message names another bucket than the API signs for, or a version that cannot be one; Corrupt, where it has another size; Unavailable
  */
-export async function download(context: DownloadContext, object: Announcement): Promise<Download> {
-  const { onProgress, signal } = context;
+export async function download(outer: DownloadContext, object: Announcement): Promise<Download> {
+  const { onProgress, signal } = outer;
+  let body: VerifiedBody | undefined;
+  let { size } = object;
+  const context: Context = {
+    ...outer,
+    onWait: (waiting) => onProgress?.({ bytes: body?.bytes ?? 0, totalBytes: size, waiting }),
+  };
   const request = signed(context, object);
   const response = await first(context, object, request);
   const facts = factsOf(response);
-  const { contentType, metadata, size } = facts;
-  if (object.size !== undefined && object.size !== size) {
+  const { contentType, metadata } = facts;
+  if (size !== undefined && facts.size !== size) {
     response.destroy();
     throw new TweedleError(
       "Corrupt",
-      `${object.key} was announced with ${object.size} bytes, and has ${size}.`,
+      `${object.key} was announced with ${size} bytes, and has ${facts.size}.`,
     );
   }
+  ({ size } = facts);
   const check = checkFor(facts);
-  const body = new VerifiedBody(facts, check, onProgress, { signal });
+  const verified = new VerifiedBody(facts, check, onProgress, { signal });
+  body = verified;
   // A reader that does not listen is told by the consumer.
-  body.on("error", () => undefined);
+  verified.on("error", () => undefined);
   // What nobody reads must not hold a connection.
   const closed = new AbortController();
   setMaxListeners(Infinity, closed.signal);
-  body.once("close", () => {
+  verified.once("close", () => {
     closed.abort();
     response.destroy();
   });
   const source = { ...context, object, request, facts, signal: closed.signal };
-  void fill(body, source, response).catch((error: Error) => body.destroy(error));
-  return { size, contentType, metadata, verifiedBy: check.by, body };
+  void fill(verified, source, response).catch((error: Error) => verified.destroy(error));
+  return { size, contentType, metadata, verifiedBy: check.by, body: verified };
+}
+
+/** A download, and who is to know of its pauses. */
+interface Context extends DownloadContext, RetryContext {
+  readonly signal: AbortSignal;
 }
 
 /** A request for an object, whose URL leads to the bucket that the message names, or to none. */
-function signed({ api, signal }: DownloadContext, object: Announcement): SignedRequest {
+function signed(context: Context, object: Announcement): SignedRequest {
+  const { api } = context;
   const fields = {
     object_key: object.key,
     ...(object.versionId !== undefined && { version_id: object.versionId }),
@@ -115,7 +126,7 @@ function signed({ api, signal }: DownloadContext, object: Announcement): SignedR
   };
   return new SignedRequest(api.connections, async () => {
     try {
-      return await api.askFor(object.bucket, "getObject", fields, signal);
+      return await api.askFor(object.bucket, "getObject", fields, context);
     } catch (error) {
       if (error instanceof OtherBucketError) throw error;
       if (error instanceof TweedleError && isOfMessage("api", error.cause)) {
@@ -146,14 +157,15 @@ const isOfMessage = (service: keyof typeof CODES_OF_MESSAGE, error: unknown): bo
 
 /** The answer that tells what the object is. */
 async function first(
-  { retry, signal }: DownloadContext,
+  context: Context,
   { key, eTag }: Announcement,
   request: SignedRequest,
 ): Promise<IncomingMessage> {
   // An ETag pins what has no version.
   const headers = eTag === undefined ? {} : { "if-match": `"${eTag}"` };
+  const { signal } = context;
   try {
-    return await retrying(`Fetching ${key}`, () => request.send({ headers, signal }), { signal, retry });
+    return await retry(`Fetching ${key}`, () => request.send({ headers, signal }), context);
   } catch (error) {
     throw explained(error, key);
   }
@@ -198,7 +210,7 @@ function factsOf({ headers }: IncomingMessage): Facts {
 }
 
 /** Where the bytes of an object come from. */
-interface Source extends DownloadContext {
+interface Source extends Context {
   readonly object: Announcement;
   readonly request: SignedRequest;
   readonly facts: Facts;
@@ -244,54 +256,62 @@ async function takeAnswer(
     }
   } catch (error) {
     throwIfAborted(signal);
-    if (!isTransient(error)) throw error;
+    const failure = readingError("s3", response, error);
+    if (!isRetryable(failure)) throw failure;
   }
   return { position, isSlow: false };
 }
 
 /** Takes bytes from one position to another, the latter not included; where they break off, it goes on from there. */
-async function takeRange(
-  { signal, retry, request, object: { key }, facts: { eTag } }: Source,
+async function takeRange(source: Source, start: number, end: number, take: Take): Promise<void> {
+  const { key } = source.object;
+  for (let position = start; position < end;) {
+    try {
+      position = await retry(`Fetching ${key}`, () => takeSome(source, position, end, take), source);
+    } catch (error) {
+      throw explained(error, key);
+    }
+    // What has come is kept, and the time for retries begins anew.
+    if (position < end) await wait(delayBefore(1, source.retry), source.signal);
+  }
+}
+
+/**
+ * Takes bytes of one answer, to where it ends or breaks off.
+ *
+ * @returns the position after them
+ * @throws HttpError or NetworkError, where there are none
+ */
+async function takeSome(
+  { signal, request, facts }: Source,
   start: number,
   end: number,
   take: Take,
-): Promise<void> {
-  const maxStalls = retry?.maxAttempts ?? MAX_STALLS;
+): Promise<number> {
+  const headers = { range: `bytes=${start}-${end - 1}`, "if-match": facts.eTag };
+  const response = await request.send({ headers, signal });
   let position = start;
-  for (let stalls = 0; position < end;) {
-    const before = position;
-    try {
-      const headers = { range: `bytes=${position}-${end - 1}`, "if-match": eTag };
-      const response = await request.send({ headers, signal });
-      try {
-        if (response.statusCode !== 206)
-          throw new HttpError(502, "", "S3 answered all where a range was asked for.");
-        if (!response.headers["content-range"]?.startsWith(`bytes ${position}-${end - 1}/`))
-          throw new HttpError(502, "", "S3 answered another range than was asked for.");
-        for await (const chunk of response as AsyncIterable<Buffer>) {
-          if (position + chunk.length > end)
-            throw new HttpError(502, "", "S3 answered more than was asked for.");
-          position += chunk.length;
-          await take(chunk);
-        }
-      } finally {
-        response.destroy();
-      }
-      if (position < end) throw networkError("ECONNRESET", "The answer was cut short.");
-    } catch (error) {
-      throwIfAborted(signal);
-      if (!isTransient(error)) throw explained(error, key);
-      stalls = position > before ? 1 : stalls + 1;
-      if (position === before && stalls >= maxStalls) {
-        const { message } = asNetworkError(error as Error);
-        throw new TweedleError("Unavailable", `${key} broke off ${stalls} times: ${message}`, {
-          cause: error,
-        });
-      }
-      await wait(delayBefore(stalls, retry), signal);
+  try {
+    if (response.statusCode !== 206) throw otherThanAsked("all where a range was asked for");
+    if (!response.headers["content-range"]?.startsWith(`bytes ${start}-${end - 1}/`))
+      throw otherThanAsked("another range than was asked for");
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      if (position + chunk.length > end) throw otherThanAsked("more than was asked for");
+      position += chunk.length;
+      await take(chunk);
     }
+    if (position < end) throw cutShort("s3");
+  } catch (error) {
+    throwIfAborted(signal);
+    const failure = readingError("s3", response, error);
+    if (position === start || !isRetryable(failure)) throw failure;
+  } finally {
+    response.destroy();
   }
+  return position;
 }
+
+const otherThanAsked = (what: string) => new HttpError("s3", 502, "", `S3 answered ${what}.`);
 
 /** The same, several ranges of it coming at once as far as the budget allows. */
 async function takeRanges(source: Source, start: number, end: number, take: Take): Promise<void> {

@@ -95,6 +95,11 @@ export class VerifiedBody extends Readable {
     super(options);
   }
 
+  /** How many bytes have come. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /**
    * Takes the next bytes.
    *

@@ -1,15 +1,13 @@
 import type { Api } from "../api";
-import type { RetryOptions } from "../retry";
+import type { RetryContext } from "../retry";
 import type { Progress } from "./progress";
 
 /** What the requests of one payload have in common. */
-export interface Context {
+export interface Context extends RetryContext {
   readonly api: Api;
   readonly progress: Progress;
   /** Parts at once. */
   readonly concurrency: number;
-  readonly retry: RetryOptions | undefined;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** What a payload is called, and what is stored with it, as the API takes it. */

@@ -2,11 +2,12 @@ import type { Readable } from "node:stream";
 import { UPLOAD_DAYS } from "../../functions/sign-url/limits";
 import type { SignedCreation, SignedParts } from "../api";
 import { HttpError, TweedleError } from "../errors";
-import { notOfS3, parseXml, textOf, throwIfError } from "../http";
-import { mayHaveWorked, retrying } from "../retry";
+import { notOfS3, parseXml } from "../http";
+import { outcomeUnknown, retry } from "../retry";
 import { EXPIRES_IN, SignedRequest } from "../signed-request";
 import type { Context, Fields } from "./context";
 import type { HashedPart } from "./parts";
+import { throwIfChanged } from "./put-object";
 
 /** An upload in parts that S3 knows. */
 export interface Upload {
@@ -40,34 +41,31 @@ export interface UploadedPart {
  * @param size the payload's, in bytes, where it is known
  * @throws TweedleError Invalid, where that is more than the stage takes
  */
-export async function createUpload(
-  { api, retry, signal }: Context,
-  fields: Fields,
-  size = 0,
-): Promise<CreatedUpload> {
+export async function createUpload(context: Context, fields: Fields, size = 0): Promise<CreatedUpload> {
+  const { api, signal } = context;
   let key = "";
   let maxObjectBytes: number | undefined;
   const request = new SignedRequest(api.connections, async () => {
     const signed = await api.ask<SignedCreation>(
       "createMultipartUpload",
       { ...fields, checksum_algorithm: "SHA256", expires_in: EXPIRES_IN },
-      signal,
+      context,
     );
     key = signed.object_key;
     maxObjectBytes = signed.max_object_bytes;
     refuseTooLarge(fields.object_key, size, maxObjectBytes);
     return signed;
   });
-  return await retrying(
-    "Beginning an upload",
+  return await retry(
+    "Beginning the upload",
     async () => {
       const begunAt = Date.now();
-      const answer = parseXml(await textOf(await request.send({ signal })));
+      const answer = parseXml((await request.exchange({ signal })).text);
       const { UploadId } = (answer["InitiateMultipartUploadResult"] ?? {}) as { UploadId?: string };
-      if (!UploadId) throw new TweedleError("Refused", "S3 answered no upload id.");
+      if (!UploadId) throw notOfS3("no upload id");
       return { key, uploadId: UploadId, begunAt, maxObjectBytes };
     },
-    { signal, retry },
+    context,
   );
 }
 
@@ -79,10 +77,11 @@ export function refuseTooLarge(name: string, size: number, maxObjectBytes: numbe
 
 /** Puts one part, with its length and digest signed. */
 export async function uploadPart(
-  { api, progress, retry, signal }: Context,
+  context: Context,
   { key, uploadId }: Upload,
   { number, source, start, end, checksum }: HashedPart,
 ): Promise<UploadedPart> {
+  const { api, progress, signal } = context;
   const request = new SignedRequest(api.connections, async () => {
     const fields = {
       object_key: key,
@@ -92,29 +91,33 @@ export async function uploadPart(
       checksum_sha256: checksum,
       expires_in: EXPIRES_IN,
     };
-    const { parts, ...signed } = await api.ask<SignedParts>("uploadPart", fields, signal);
+    const { parts, ...signed } = await api.ask<SignedParts>("uploadPart", fields, context);
     return { ...signed, url: parts[0]?.url ?? "" };
   });
-  return await retrying(
-    `Putting part ${number}`,
+  return await retry(
+    `Uploading part ${number}`,
     () =>
       progress.attempt(end - start, async (sent) => {
         const body = (): Readable => sent(source.read(start, end));
-        const response = await request.send({ body, signal });
-        await textOf(response);
-        const { etag } = response.headers;
-        if (!etag) throw new TweedleError("Refused", `S3 answered no ETag for part ${number}.`);
-        return { number, size: end - start, eTag: etag, checksum };
+        try {
+          const { etag } = (await request.exchange({ body, signal })).headers;
+          if (!etag) throw notOfS3("no ETag");
+          return { number, size: end - start, eTag: etag, checksum };
+        } catch (error) {
+          await throwIfChanged(error, "The payload", { source, start, end, checksum, signal });
+          throw error;
+        }
       }),
-    { signal, retry },
+    context,
   );
 }
 
 /** The parts of an upload that have arrived; undefined where S3 does not know it any more. */
 export async function listParts(
-  { api, retry, signal }: Context,
+  context: Context,
   { key, uploadId }: Upload,
 ): Promise<UploadedPart[] | undefined> {
+  const { api, signal } = context;
   const parts: UploadedPart[] = [];
   for (let marker = 0; ;) {
     const fields = {
@@ -123,13 +126,10 @@ export async function listParts(
       part_number_marker: marker,
       expires_in: EXPIRES_IN,
     };
-    const request = new SignedRequest(api.connections, () => api.ask("listParts", fields, signal));
+    const request = new SignedRequest(api.connections, () => api.ask("listParts", fields, context));
     let page: ListPartsResult;
     try {
-      const text = await retrying("Listing parts", async () => textOf(await request.send({ signal })), {
-        signal,
-        retry,
-      });
+      const { text } = await retry("Listing parts", () => request.exchange({ signal }), context);
       page = parseXml(text)["ListPartsResult"] ?? {};
     } catch (error) {
       if (isNoSuchUpload(error)) return undefined;
@@ -165,11 +165,12 @@ interface ListPartsResult {
  * @param mayBeDone whether an earlier process may have completed it
  */
 export async function completeUpload(
-  { api, retry, signal }: Context,
+  context: Context,
   begun: Upload,
   parts: readonly UploadedPart[],
   mayBeDone = false,
 ): Promise<void> {
+  const { api, signal } = context;
   let ambiguous = mayBeDone;
   const fields = {
     object_key: begun.key,
@@ -179,43 +180,51 @@ export async function completeUpload(
     expires_in: EXPIRES_IN,
   };
   const request = new SignedRequest(api.connections, () =>
-    api.ask("completeMultipartUpload", fields, signal),
+    api.ask("completeMultipartUpload", fields, context),
   );
   const listed = parts.map(
     ({ number, eTag, checksum }) =>
       `<Part><PartNumber>${number}</PartNumber><ETag>${eTag}</ETag><ChecksumSHA256>${checksum}</ChecksumSHA256></Part>`,
   );
   const body = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${listed.join("")}</CompleteMultipartUpload>`;
-  await retrying(
+  await retry(
     "Completing the upload",
     async () => {
       try {
-        const answer = await textOf(await request.send({ body: () => body, signal }));
-        throwIfError(answer);
-        if (!answer.includes("CompleteMultipartUploadResult")) throw notOfS3("no result");
+        const { text } = await request.exchange({ body: () => body, signal });
+        if (!text.includes("CompleteMultipartUploadResult")) throw notOfS3("no result");
       } catch (error) {
-        if (ambiguous && (isThere(error) || (isNoSuchUpload(error) && isFresh(begun)))) return;
-        ambiguous ||= mayHaveWorked(error);
+        if (ambiguous && (isThere(error) || (isGone(error) && isFresh(begun)))) return;
+        ambiguous ||= outcomeUnknown(error);
         throw error;
       }
     },
-    { signal, retry },
+    context,
   );
 }
 
-/** Of an answer that is cut short, the word is missing. */
-const isNoSuchUpload = (error: unknown) =>
-  error instanceof HttpError && error.status === 404 && ["NoSuchUpload", ""].includes(error.code);
+/** Whether S3 says that it does not, or no longer, have an upload. */
+export const isNoSuchUpload = (error: unknown): boolean =>
+  error instanceof HttpError && error.code === "NoSuchUpload";
+/** The same of a completion, of which some S3 engines say no more than 404. */
+const isGone = (error: unknown) =>
+  isNoSuchUpload(error) || (error instanceof HttpError && error.status === 404 && error.code === "");
 const isThere = (error: unknown) => error instanceof HttpError && error.status === 412;
 
-/** Gives an upload up: S3 drops its parts. It is tried a little; after a day S3 does it by itself. */
-export async function abortUpload({ api }: Context, { key, uploadId }: Upload): Promise<void> {
+/** How long giving an upload up may take, in milliseconds: after a day S3 does it by itself. */
+const ABORT_TIMEOUT_MS = 10_000;
+
+/** Gives an upload up: S3 drops its parts. It does not end with the signal of the upload, and tries for a little only. */
+export async function abortUpload(
+  { api, retry: options }: Context,
+  { key, uploadId }: Upload,
+): Promise<void> {
   const fields = { object_key: key, upload_id: uploadId };
-  const request = new SignedRequest(api.connections, () => api.ask("abortMultipartUpload", fields));
+  const signal = AbortSignal.timeout(ABORT_TIMEOUT_MS);
+  const context = { retry: options, signal };
+  const request = new SignedRequest(api.connections, () => api.ask("abortMultipartUpload", fields, context));
   try {
-    await retrying("Giving the upload up", async () => textOf(await request.send()), {
-      retry: { maxAttempts: 3 },
-    });
+    await retry("Giving the upload up", () => request.exchange({ signal }), context);
   } catch (error) {
     if (!isNoSuchUpload(error)) throw error;
   }

@@ -13,6 +13,7 @@ import { Layout, MIN_PART_BYTES, MULTIPART_THRESHOLD_BYTES, PART_BYTES } from ".
 import { type Part, Pieces, nextPart, partsOf } from "./parts";
 import { type OnProgress, Progress } from "./progress";
 import { putObject } from "./put-object";
+import type { Waiting } from "../retry";
 import { sendMessage } from "./send-message";
 import { type FileSource, type Source, chunkSource, isSource, openFile } from "./source";
 import { resumableUpload, upload } from "./upload";
@@ -152,7 +153,6 @@ export class Producer {
       multipartThresholdBytes = DEFAULTS.multipartThresholdBytes,
       partSizeBytes = DEFAULTS.partSizeBytes,
       stateDirectory = defaultStateDirectory(),
-      apiUrl,
     } = this.#options;
     const context = this.#context(size, options);
     if (inlineThresholdBytes > 0 && size <= inlineThresholdBytes) {
@@ -165,7 +165,8 @@ export class Producer {
     context.progress.totalParts = layout.count(size);
     if (file && options.resume) {
       const { onProduced = () => undefined } = options;
-      return await resumableUpload(context, file, fields, layout, { stateDirectory, apiUrl, onProduced });
+      const journal = { stateDirectory, apiUrl: this.#api.url, onProduced };
+      return await resumableUpload(context, file, fields, layout, journal);
     }
     const check = file?.assertUnchanged;
     return await upload(context, partsOf(source, layout), fields, layout, { size, check });
@@ -200,7 +201,9 @@ export class Producer {
 
   #context(size: number | undefined, { signal, onProgress }: ProduceOptions): Context {
     const { concurrency = DEFAULTS.concurrency, retry } = this.#options;
-    return { api: this.#api, progress: new Progress(size, onProgress), concurrency, retry, signal };
+    const progress = new Progress(size, onProgress);
+    const onWait = (waiting: Waiting) => progress.wait(waiting);
+    return { api: this.#api, progress, concurrency, retry, signal, onWait };
   }
 }
 

@@ -1,12 +1,23 @@
 import { Readable } from "node:stream";
+import type { Waiting } from "../retry";
 
 /** How far something is. */
 export interface ProgressReport {
-  /** Bytes that have been sent or received so far. */
+  /** Bytes that have been sent or received so far, those of an interrupted upload that goes on included. */
   readonly bytes: number;
+  /**
+   * Bytes among these that an interrupted upload had sent already: they were compared with the file, and not sent again,
+   * so that no rate goes by them. @default 0
+   */
+  readonly resumedBytes?: number;
   /** Bytes in all; undefined where nobody knows. */
   readonly totalBytes: number | undefined;
   readonly parts?: { readonly done: number; readonly total: number | undefined };
+  /**
+   * What keeps it from moving: a request has failed, and is retried after a pause. Reported every second of that pause,
+   * and gone as soon as bytes move again. @default nothing
+   */
+  readonly waiting?: Waiting | undefined;
 }
 
 export type OnProgress = (report: ProgressReport) => void;
@@ -14,7 +25,9 @@ export type OnProgress = (report: ProgressReport) => void;
 /** Counts what passes, and takes back what has to be sent once more. */
 export class Progress {
   #bytes = 0;
+  #resumedBytes = 0;
   #partsDone = 0;
+  #waiting: Waiting | undefined;
   /** Of an upload in parts. */
   totalParts: number | undefined;
 
@@ -25,6 +38,20 @@ export class Progress {
 
   add(bytes: number): void {
     this.#bytes += bytes;
+    // What a failed attempt takes back is no move.
+    if (bytes > 0) this.#waiting = undefined;
+    this.#report();
+  }
+
+  /** Counts bytes that need not be sent. */
+  resume(bytes: number): void {
+    this.#resumedBytes += bytes;
+    this.add(bytes);
+  }
+
+  /** Reports that nothing moves. */
+  wait(waiting: Waiting): void {
+    this.#waiting = waiting;
     this.#report();
   }
 
@@ -64,7 +91,9 @@ export class Progress {
     this.onProgress?.({
       bytes: this.#bytes,
       totalBytes,
+      ...(this.#resumedBytes > 0 && { resumedBytes: this.#resumedBytes }),
       ...((total !== undefined || this.#partsDone > 0) && { parts: { done: this.#partsDone, total } }),
+      ...(this.#waiting && { waiting: this.#waiting }),
     });
   }
 }

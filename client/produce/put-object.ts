@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { HttpError } from "../errors";
-import { notOfS3, textOf } from "../http";
-import { mayHaveWorked, retrying } from "../retry";
+import { notOfS3 } from "../http";
+import { outcomeUnknown, retry } from "../retry";
 import { EXPIRES_IN, SignedRequest } from "../signed-request";
 import type { Context, Fields, Produced } from "./context";
 import { type Source, changed, digestOf } from "./source";
@@ -12,11 +12,12 @@ import { type Source, changed, digestOf } from "./source";
  * @param check a last look at what was hashed, which throws where it must not be sent
  */
 export async function putObject(
-  { api, progress, retry, signal }: Context,
+  context: Context,
   source: Source,
   fields: Fields,
   check?: () => Promise<void>,
 ): Promise<Produced> {
+  const { api, progress, signal } = context;
   const { size } = source;
   const checksum = (await digestOf(source, 0, size, signal)).toString("base64");
   await check?.();
@@ -31,32 +32,52 @@ export async function putObject(
   };
   let key = "";
   const request = new SignedRequest(api.connections, async () => {
-    const signed = await api.ask("putObject", asked, signal);
+    const signed = await api.ask("putObject", asked, context);
     key = signed.object_key;
     return signed;
   });
   let mayBeThere = false;
-  await retrying(
-    `Putting ${fields.object_key}`,
+  await retry(
+    `Uploading ${fields.object_key}`,
     () =>
       progress.attempt(size, async (sent) => {
         try {
-          const response = await request.send({ body: () => sent(source.read(0, size)), signal });
-          await textOf(response);
-          if (!response.headers.etag) throw notOfS3("no ETag");
+          const { headers } = await request.exchange({ body: () => sent(source.read(0, size)), signal });
+          if (!headers.etag) throw notOfS3("no ETag");
         } catch (error) {
           // Nobody else writes to this key: what is there is ours.
           if (mayBeThere && error instanceof HttpError && error.status === 412) return;
-          mayBeThere ||= mayHaveWorked(error);
-          throw changedOr(error, fields.object_key);
+          mayBeThere ||= outcomeUnknown(error);
+          await throwIfChanged(error, fields.object_key, { source, start: 0, end: size, checksum, signal });
+          throw error;
         }
       }),
-    { signal, retry },
+    context,
   );
   return { key, size, via: "putObject", parts: 1, checksum };
 }
 
-/** S3 refuses bytes that are not those of the digest: the file changed after it was read for it. */
-export function changedOr(error: unknown, name: string): unknown {
-  return error instanceof HttpError && error.code === "BadDigest" ? changed(name, { cause: error }) : error;
+/** Bytes that were hashed, and what their SHA-256 was, in base64. */
+interface Hashed {
+  readonly source: Source;
+  readonly start: number;
+  readonly end: number;
+  readonly checksum: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Finds out why S3 refused bytes for their digest: the file changed after it was hashed, or they were damaged on their
+ * way, so that the same request may succeed.
+ *
+ * @throws FileChangedError
+ */
+export async function throwIfChanged(
+  error: unknown,
+  name: string,
+  { source, start, end, checksum, signal }: Hashed,
+): Promise<void> {
+  if (!(error instanceof HttpError && error.code === "BadDigest")) return;
+  const now = await digestOf(source, start, end, signal);
+  if (!signal?.aborted && now.toString("base64") !== checksum) throw changed(name, { cause: error });
 }

@@ -18,11 +18,12 @@ interface Sent {
  * @returns undefined where the stage has no such action, or the message would be too large for the queue
  */
 export async function sendMessage(
-  { api, progress, signal }: Context,
+  context: Context,
   source: Source,
   fields: Fields,
   check?: () => Promise<void>,
 ): Promise<Produced | undefined> {
+  const { api, progress } = context;
   const { size } = source;
   if (size > LIMITS.messageBytes || api.lacks("sendMessage")) return undefined;
   const bytes = Buffer.concat((await source.read(0, size).toArray()) as Buffer[]);
@@ -43,7 +44,7 @@ export async function sendMessage(
   const asked = { ...fields, checksum_sha256: checksum, client_token, body: bytes.toString("base64") };
   let sent: Partial<Sent>;
   try {
-    sent = await api.ask<Partial<Sent>>("sendMessage", asked, signal);
+    sent = await api.ask<Partial<Sent>>("sendMessage", asked, context);
   } catch (error) {
     if (api.lacks("sendMessage")) return undefined;
     throw error;

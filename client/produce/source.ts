@@ -131,8 +131,11 @@ function fileSource(path: string, handle: FileHandle, stat: Stats): FileSource {
   };
 }
 
-export const changed = (name: string, options?: ErrorOptions): TweedleError =>
-  new TweedleError("Invalid", `${name} changed while it was sent.`, options);
+/** A file that is not, or no longer, what was read of it before. */
+export class FileChangedError extends TweedleError {}
+
+export const changed = (name: string, options?: ErrorOptions): FileChangedError =>
+  new FileChangedError("Invalid", `${name} changed during the upload.`, options);
 
 /** @throws TweedleError Invalid, where the file has become shorter */
 async function* readFile(

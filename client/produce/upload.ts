@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { TweedleError } from "../errors";
 import type { Context, Fields, Produced } from "./context";
 import { Journal, type JournalEntry } from "./journal";
 import { LAYOUT_METADATA, Layout } from "./layout";
@@ -11,14 +10,14 @@ import {
   completeUpload,
   createUpload,
   isFresh,
+  isNoSuchUpload,
   listParts,
   refuseTooLarge,
   uploadPart,
 } from "./multipart";
 import { type HashedPart, type Part, hashed, partsOf } from "./parts";
 import { withWorkers } from "./pool";
-import { changedOr } from "./put-object";
-import { type FileSource, digestOf } from "./source";
+import { FileChangedError, type FileSource, digestOf } from "./source";
 
 /** Whether an upload that S3 does not know any more was completed: nobody else drops it before its day is over. */
 const mayBeDone = (entry: JournalEntry) => entry.completing && isFresh(entry);
@@ -85,7 +84,8 @@ interface ResumeOptions {
 
 /**
  * Uploads a file in parts so that another process can go on where this one ends: what has arrived is checked
- * against the file, and only what is missing is sent. A failure that a later try may mend keeps the upload.
+ * against the file, and only what is missing is sent. Any failure keeps the upload, unless S3 says that it does not have
+ * it any more, or the file has changed.
  */
 export async function resumableUpload(
   context: Context,
@@ -148,17 +148,13 @@ async function goOn(
     await completeUpload(context, entry, parts, mayBeDone(entry));
     return produced(entry, parts);
   } catch (error) {
-    if (isGivenUp(error)) {
+    if (isNoSuchUpload(error) || error instanceof FileChangedError) {
       await journal.remove();
       await abortUpload(context, entry).catch(() => undefined);
     }
     throw error;
   }
 }
-
-/** Later it would be refused again. */
-const isGivenUp = (error: unknown) =>
-  !(error instanceof TweedleError && ["Interrupted", "Unavailable"].includes(error.code));
 
 /** The parts of a noted upload; "done" where it has become an object; undefined where S3 has dropped it. */
 async function findUpload(
@@ -184,11 +180,9 @@ async function uploadParts(
       const there = byNumber.get(part.number);
       // Whether it is the one that the file has.
       const isThere = there?.checksum === part.checksum && there.size === part.end - part.start;
-      if (isThere) progress.add(there.size);
+      if (isThere) progress.resume(there.size);
       uploaded.push(isThere ? there : await uploadPart({ ...context, signal }, begun, part));
       progress.partDone();
-    } catch (error) {
-      throw changedOr(error, "The payload");
     } finally {
       await part.source.close();
     }

@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import { remedyOf } from "../../contract/answers";
 import type { SenderEnvironment } from "./environment";
 import type { Message } from "./message";
 import { signedHeaders } from "./signed-headers";
@@ -8,15 +9,6 @@ const ATTEMPT_MS = 3000;
 const ATTEMPTS = 3;
 /** The longest wait before the second attempt, in milliseconds; it doubles before each further one. */
 const WAIT_MS = 100;
-
-/** What SQS says where it is asked too much for the moment: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html */
-const THROTTLING: readonly string[] = [
-  "RequestThrottled",
-  "RequestThrottledException",
-  "Throttling",
-  "ThrottlingException",
-  "TooManyRequestsException",
-];
 
 export interface SqsOptions {
   /** @default the global one */
@@ -29,15 +21,15 @@ export interface SqsOptions {
   readonly attemptMs?: number;
 }
 
-/** An answer of SQS's that says no. It names no payload. */
+/** An error response of SQS. It names no payload. */
 class SqsError extends Error {
   override readonly name = "SqsError";
-  /** Whether asking again may help. */
-  readonly passing: boolean;
+  readonly isRetryable: boolean;
 
   constructor(status: number, code: string, message: string) {
     super(`SQS answered ${status} ${code}: ${message}`);
-    this.passing = status >= 500 || status === 429 || THROTTLING.includes(code);
+    // Each attempt is signed again.
+    this.isRetryable = remedyOf("sqs", status, code) !== "final";
   }
 }
 
@@ -79,8 +71,8 @@ export function createSqs({ queueUrl, region, credentials }: SenderEnvironment, 
         return await attempt(body);
       } catch (error) {
         // What is no answer of SQS's is the network: a reset, a timeout, half an answer.
-        const passing = !(error instanceof SqsError) || error.passing;
-        if (!passing || count === ATTEMPTS) throw error;
+        const isRetryable = !(error instanceof SqsError) || error.isRetryable;
+        if (!isRetryable || count === ATTEMPTS) throw error;
         // Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         await wait(random() * WAIT_MS * 2 ** (count - 1));
       }
