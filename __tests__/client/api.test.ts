@@ -112,6 +112,20 @@ test.each(["ExpiredToken", "InvalidSignature"])(
   },
 );
 
+test("what responds in the API's place once it has been reached is no reason to give up", async () => {
+  const one = api();
+  await get(one);
+  for (const status of [200, 502, 503]) {
+    world().proxy.inject("getObject", { status });
+    expect(await get(one)).toMatchObject({ method: "GET" });
+  }
+});
+
+test("an API has one URL, however it is written", () => {
+  const forms = ["https://API.example/dev", "https://api.example:443/dev/", "https://api.example/dev//"];
+  expect(forms.map((apiUrl) => api({ apiUrl }).url)).toEqual(forms.map(() => "https://api.example/dev"));
+});
+
 describe("the check of an API", () => {
   test("passes where it is one and lets its consumer in", async () => {
     await api().check();
@@ -137,10 +151,12 @@ describe("the check of an API", () => {
     );
   });
 
-  test("says that it is out of reach, without trying again", async () => {
-    world().proxy.inject("check", "reset", 99);
-    await expect(api().check()).rejects.toMatchObject({ code: "Unavailable" });
-    expect(steps()).toEqual(["check"]);
+  test("says that it is out of reach, once it has been for long", async () => {
+    world().proxy.inject("check", "reset", Infinity);
+    await expect(api({ retry: { maxDurationMs: 0 } }).check()).rejects.toMatchObject({ code: "Unavailable" });
+    world().proxy.reset();
+    world().proxy.inject("check", "reset", 2);
+    await api().check();
   });
 
   test.each([

@@ -57,18 +57,29 @@ async function hasCome(payload: Buffer, { key, size }: { key: string; size: numb
 const FAULTS: readonly Fault[] = ["reset", "lost answer", SLOW_DOWN, INTERNAL, THROTTLED, "trickle"];
 const CUT_SHORT: readonly Fault[] = ["truncated"];
 const OF_A_BODY: readonly Fault[] = ["reset half-way", { ...SLOW_DOWN, early: true }];
-const OF_A_URL: readonly Fault[] = [DENIED, "expired"];
+/** Codes of S3 whose status says something else. */
+const OF_S3: readonly Fault[] = [
+  ...["RequestTimeout", "IncompleteBody", "OperationAborted", "XAmzContentSHA256Mismatch"],
+  ...["ExpiredToken", "TokenRefreshRequired", "RequestTimeTooSkewed"],
+].map((code) => ({ status: 400, code }));
+const OF_BYTES: readonly Fault[] = [{ status: 400, code: "BadDigest" }];
+/** S3 says no in a 200. */
+const IN_A_200: readonly Fault[] = ["InternalError", "SlowDown", "ExpiredToken"].map((code) => ({
+  status: 200,
+  code,
+}));
+const OF_A_URL: readonly Fault[] = [DENIED, "expired", ...OF_S3];
 
 test.each([
   ["inline", "sendMessage", [...FAULTS, ...CUT_SHORT]],
   ["put", "putObject", [...FAULTS, ...CUT_SHORT]],
-  ["put", "PUT", [...FAULTS, ...OF_A_BODY, ...OF_A_URL]],
+  ["put", "PUT", [...FAULTS, ...OF_A_BODY, ...OF_A_URL, ...OF_BYTES]],
   ["parts", "createMultipartUpload", [...FAULTS, ...CUT_SHORT]],
   ["parts", "POST create", [...FAULTS, ...CUT_SHORT, ...OF_A_URL]],
   ["parts", "uploadPart", [...FAULTS, ...CUT_SHORT]],
-  ["parts", "PUT part", [...FAULTS, ...OF_A_BODY, ...OF_A_URL]],
+  ["parts", "PUT part", [...FAULTS, ...OF_A_BODY, ...OF_A_URL, ...OF_BYTES]],
   ["parts", "completeMultipartUpload", [...FAULTS, ...CUT_SHORT]],
-  ["parts", "POST complete", [...FAULTS, ...CUT_SHORT, ...OF_A_URL]],
+  ["parts", "POST complete", [...FAULTS, ...CUT_SHORT, ...OF_A_URL, ...IN_A_200]],
 ] as const)("%s: whatever goes wrong twice with %s, one payload arrives", async (way, step, faults) => {
   const { payload, options, via } = WAYS[way];
   const { proxy } = world();

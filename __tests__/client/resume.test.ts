@@ -21,11 +21,11 @@ beforeEach(() => writeFile(path, PAYLOAD));
 const journals = () => readdirSync(stateDirectory).length;
 /** Gives up after the first failure. */
 const NEVER = { maxDurationMs: 0 } as const;
-const make = (retry: object = AT_ONCE) => {
+const make = (retry: object = AT_ONCE, slash = "") => {
   const { chain, proxy } = world();
   const { connections } = proxy;
   const options = { multipartThresholdBytes: 0, partSizeBytes: 5 * MIB, concurrency: 2, stateDirectory };
-  return new Producer({ apiUrl: chain.apiUrl, connections, retry, ...options });
+  return new Producer({ apiUrl: `${chain.apiUrl}${slash}`, connections, retry, ...options });
 };
 const isPart = (number: number) => (url: string) => url.includes(`partNumber=${number}&`);
 const partsSent = () =>
@@ -83,6 +83,32 @@ test("one that failed for long goes on, too", async () => {
     false,
     0,
   ]);
+});
+
+test.each([
+  ["S3 refuses a part for a reason that is not known", "PUT part", { status: 400, code: "NewReason" }],
+  ["S3 refuses to complete it", "POST complete", { status: 403, code: "SignatureDoesNotMatch" }],
+  ["S3 says no more than 404 of its parts", "PUT part", { status: 404 }],
+  ["the API refuses a URL", "uploadPart", { status: 400, code: "NewReason" }],
+] as const)("one that is refused goes on, too: %s", async (_, step, fault) => {
+  const { proxy } = world();
+  proxy.inject(step, fault, 1, step === "PUT part" ? isPart(4) : undefined);
+  await expect(make().produce(path, { resume: true })).rejects.toMatchObject({ code: "Refused" });
+  proxy.reset();
+  expect(await goOn()).toBeGreaterThanOrEqual(5 * MIB);
+  expect(proxy.count("POST create")).toBe(0);
+});
+
+test("an upload that S3 does not have any more in its middle leaves no note", async () => {
+  world().proxy.inject("PUT part", { status: 404, code: "NoSuchUpload" }, 1, isPart(4));
+  await expect(make().produce(path, { resume: true })).rejects.toMatchObject({ code: "Refused" });
+  expect([journals(), world().uploadsLeft()]).toEqual([0, 0]);
+});
+
+test("one API is the same with a slash at the end", async () => {
+  await interrupt();
+  await make(AT_ONCE, "/").produce(path, { resume: true });
+  expect([partsSent(), journals(), world().uploadsLeft()]).toEqual([[3, 4], 0, 0]);
 });
 
 test("a part whose bytes are others than the file's is sent again", async () => {
