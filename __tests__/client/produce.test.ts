@@ -59,8 +59,13 @@ const CUT_SHORT: readonly Fault[] = ["truncated"];
 const OF_A_BODY: readonly Fault[] = ["reset half-way", { ...SLOW_DOWN, early: true }];
 /** Codes of S3 whose status says something else. */
 const OF_S3: readonly Fault[] = [
-  ...["RequestTimeout", "IncompleteBody", "OperationAborted", "XAmzContentSHA256Mismatch"],
-  ...["ExpiredToken", "TokenRefreshRequired", "RequestTimeTooSkewed"],
+  "RequestTimeout",
+  "IncompleteBody",
+  "OperationAborted",
+  "XAmzContentSHA256Mismatch",
+  "ExpiredToken",
+  "TokenRefreshRequired",
+  "RequestTimeTooSkewed",
 ].map((code) => ({ status: 400, code }));
 const OF_BYTES: readonly Fault[] = [{ status: 400, code: "BadDigest" }];
 /** S3 says no in a 200. */
