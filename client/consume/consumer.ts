@@ -184,7 +184,8 @@ export class Consumer {
 
   async #start(): Promise<void> {
     const { queueUrl, waitTimeSeconds = 20, stopWhenEmpty } = this.#options;
-    await Promise.all([this.#readQueue(), this.#checkApi()]);
+    await this.#readQueue();
+    await this.#checkApi();
     if (this.#stopping) return;
     this.#options.onReady?.();
     const poller = Poller.create({
