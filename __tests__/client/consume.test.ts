@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { getMaxListeners } from "node:events";
 import { buffer } from "node:stream/consumers";
-import { SendMessageCommand } from "@aws-sdk/client-sqs";
+import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 import type { Payload } from "../../client/consume/payload";
 import { newKey } from "../../functions/sign-url/keys";
 import type { ProgressReport } from "../../client/produce/progress";
@@ -509,7 +509,25 @@ test("the queue that is not there is told at once", async () => {
   const { chain } = world();
   const { ended } = consume({ queueUrl: `${chain.queueUrl}-none`, visibilityTimeoutSeconds: undefined });
   await expect(ended).rejects.toMatchObject({
-    code: "Invalid",
+    code: "Refused",
+    message: expect.stringContaining("cannot be read"),
+  });
+});
+
+test("a queue that is out of reach is told at once", async () => {
+  const sqs = new SQSClient({
+    endpoint: "http://127.0.0.1:9",
+    region: "eu-central-1",
+    credentials: { accessKeyId: "a", secretAccessKey: "b" },
+    maxAttempts: 1,
+  });
+  const { ended } = consume({
+    queueUrl: "http://127.0.0.1:9/1/queue",
+    sqs,
+    visibilityTimeoutSeconds: undefined,
+  });
+  await expect(ended).rejects.toMatchObject({
+    code: "Unavailable",
     message: expect.stringContaining("cannot be read"),
   });
 });

@@ -1,12 +1,7 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type { Payload } from "../consume/payload";
-import { atExit } from "./exit";
 import { forward } from "./forward";
-
-/** How long a command that is asked to end has for it, in milliseconds: less than the consumer waits for us. */
-const LAST_WORDS_MS = 3000;
+import { startShell } from "./shell";
 
 /**
  * Runs a shell command for a payload. Where the payload cannot be had whole, the command is killed before it sees an end
@@ -20,46 +15,23 @@ const LAST_WORDS_MS = 3000;
 export async function execute(command: string, payload: Payload, stdout: "stdout" | "stderr"): Promise<void> {
   const { body, signal } = payload;
   if (body.errored) throw body.errored;
-  const child = spawn(command, {
-    shell: true,
-    // A group of its own: the shell's children can be told, too, and Ctrl-C is for us to pass on.
-    detached: true,
-    env: { ...process.env, ...factsOf(payload) },
-    // A terminal is the command's own: it asks for its width and its colours.
-    stdio: ["pipe", stdout === "stderr" ? 2 : process.stdout.isTTY ? "inherit" : "pipe", "inherit"],
-  });
+  // A terminal is the command's own: it asks for its width and its colours.
+  const output = stdout === "stderr" ? 2 : process.stdout.isTTY ? "inherit" : "pipe";
+  const { child, kill, stop, ended } = startShell(command, ["pipe", output, "inherit"], factsOf(payload));
   const printed = child.stdout && forward(child.stdout, process.stdout);
-  const kill = (name: NodeJS.Signals) => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, name);
-    } catch {
-      // It has ended by itself.
-    }
-  };
-  let lastWords: NodeJS.Timeout | undefined;
-  const stop = () => {
-    kill("SIGTERM");
-    lastWords = setTimeout(kill, LAST_WORDS_MS, "SIGKILL");
-  };
   signal.addEventListener("abort", stop);
-  const isOver = atExit(() => kill("SIGKILL"));
-  const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-  const fed = feed(body, child.stdin as Writable).catch(() => {
-    if (child.exitCode === null && child.signalCode === null) kill("SIGKILL");
-  });
+  const fed = feed(body, child.stdin as Writable).catch(() => kill("SIGKILL"));
   try {
-    const [code, killedBy] = await exited;
+    const failure = await ended;
     // An AbortError is ours: a command that reads no further.
     const errored = body.errored as Error | null;
     const broken = errored?.name === "AbortError" ? undefined : errored;
     body.destroy();
     await fed;
     await printed?.();
-    if (code !== 0) throw broken ?? new Error(`The command ended with ${killedBy ?? `exit code ${code}`}.`);
+    if (failure !== undefined) throw broken ?? new Error(failure);
   } finally {
     signal.removeEventListener("abort", stop);
-    clearTimeout(lastWords);
-    isOver();
   }
 }
 

@@ -145,8 +145,9 @@ export class Consumer {
    * Polls until {@link stop}, or what the options say.
    *
    * @returns once it has stopped
-   * @throws TweedleError Invalid, where the queue is not there or may not be read; Refused, where the API refuses
-   *   whatever this consumer asks for: each receive would bring messages nearer to the dead-letter queue
+   * @throws TweedleError Unavailable, where the queue is out of reach; Refused, where it is not there or may not be
+   *   read, or where the API refuses whatever this consumer asks for: each receive would bring messages nearer to the
+   *   dead-letter queue
    */
   async run(): Promise<void> {
     try {
@@ -254,9 +255,10 @@ export class Consumer {
         this.#visibilityTimeoutSeconds = visibilityTimeoutSeconds;
         return;
       }
-      throw new TweedleError("Invalid", `The queue ${QueueUrl} cannot be read: ${(error as Error).message}`, {
-        cause: error,
-      });
+      // The SDK notes a status where SQS has answered.
+      const { $metadata, message } = error as Error & { $metadata?: { httpStatusCode?: number } };
+      const code = $metadata?.httpStatusCode === undefined ? "Unavailable" : "Refused";
+      throw new TweedleError(code, `The queue ${QueueUrl} cannot be read: ${message}`, { cause: error });
     }
   }
 
