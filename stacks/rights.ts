@@ -352,7 +352,10 @@ function mapEventSources(place: Place, stage: string): Statement[] {
   ];
 }
 
-/** Rules match S3's events for new objects and no others: a rule on the default bus could watch the whole account. */
+/**
+ * Rules match S3's events for new objects and no others: a rule on the default bus could watch the whole account. A stack of yours
+ * that has rules for other events adds those here.
+ */
 const ruleRights = (place: Place, stage: string): Statement => ({
   Sid: "Rules",
   Effect: "Allow",

@@ -18,6 +18,8 @@ export interface Tools {
   readonly moto_server: string;
   /** A browser. */
   readonly chromium: string;
+  /** A scanner of Terraform's configurations. */
+  readonly checkov: string;
   readonly provider: ProviderSource;
 }
 
@@ -29,6 +31,7 @@ const FINDERS: { readonly [N in Need]: () => Tools[N] | undefined } = {
   terraform: () => onPath("terraform"),
   moto_server: () => onPath("moto_server"),
   chromium: findChromium,
+  checkov: () => onPath("checkov"),
   provider: findProvider,
 };
 
@@ -39,6 +42,7 @@ const REMEDIES: Readonly<Record<Need, string>> = {
   moto_server: "moto_server is not on the PATH: pip install 'moto[server]'",
   chromium:
     "chromium is not on the PATH: apt-get install chromium, or https://www.chromium.org/getting-involved/download-chromium",
+  checkov: "checkov is not on the PATH: pip install checkov==3.3.30",
   provider:
     "Terraform's AWS provider is neither on this machine nor can registry.terraform.io be reached: " +
     "https://developer.hashicorp.com/terraform/cli/config/config-file#provider-installation",
