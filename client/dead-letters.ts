@@ -1,8 +1,8 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import {
   ChangeMessageVisibilityBatchCommand,
+  ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
-  GetQueueAttributesCommand,
   ListMessageMoveTasksCommand,
   type Message,
   ReceiveMessageCommand,
@@ -13,10 +13,12 @@ import {
 import { type Announcement, type Contents, contentsOf } from "./consume/contents";
 import { TweedleError, throwIfAborted } from "./errors";
 import { findObject } from "./objects";
+import { readQueue, siblingUrl } from "./queue";
 import { wait } from "./retry";
+import { isUnsupported } from "./sqs-errors";
 
-/** How long letters are hidden while somebody looks at them, in seconds. */
-const LOOK_SECONDS = 120;
+/** How long dead letters are hidden from others while they are looked at, in seconds. */
+export const LOOK_SECONDS = 120;
 
 export interface DeadLettersOptions {
   readonly sqs: SQSClient;
@@ -33,6 +35,7 @@ export interface DeadLetter {
   readonly messageId: string;
   /** When it was first sent. */
   readonly sentAt: Date;
+  /** How often it was received from the queue that it comes from, by consumers. */
   readonly receiveCount: number;
   readonly body: string;
   /** What it is about; the reason, where it cannot be read. */
@@ -40,13 +43,26 @@ export interface DeadLetter {
   readonly message: Message;
 }
 
+/** Called with how many messages have been moved, and how many there are about. */
+type OnMoved = (moved: number, of: number) => void;
+
 /** The dead letters of a queue, for somebody who decides about them. */
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
   readonly #held = new Map<string, DeadLetter>();
+  /** The messages that letters have become on their queue. One that comes here again has failed again. */
+  readonly #sentBack = new Set<string>();
+  /** By the ARN of a queue that letters come from. */
+  readonly #maxReceiveCounts = new Map<string, Promise<number | undefined>>();
 
   constructor(options: DeadLettersOptions) {
     this.#options = options;
+  }
+
+  /** Counts the messages, approximately: those in flight are hidden, because somebody else has received them. */
+  async count(): Promise<{ readonly visible: number; readonly inFlight: number }> {
+    const { visible, inFlight } = await this.#attributes();
+    return { visible, inFlight: Math.max(0, inFlight - this.#held.size) };
   }
 
   /**
@@ -55,22 +71,12 @@ export class DeadLetters {
    * @param limit how many at most
    */
   async receive(limit: number): Promise<DeadLetter[]> {
-    const { sqs, deadLetterQueueUrl: QueueUrl, signal } = this.#options;
+    const { signal } = this.#options;
     for (let more = true; more && this.#held.size < limit;) {
       throwIfAborted(signal);
-      const { Messages = [] } = await sqs.send(
-        new ReceiveMessageCommand({
-          QueueUrl,
-          MaxNumberOfMessages: Math.min(10, limit - this.#held.size),
-          // A poll that does not wait asks some of SQS's machines only, this one all of them.
-          WaitTimeSeconds: 1,
-          VisibilityTimeout: LOOK_SECONDS,
-          MessageAttributeNames: ["All"],
-          MessageSystemAttributeNames: ["All"],
-        }),
-      );
+      const messages = await this.#poll(limit - this.#held.size);
       const before = this.#held.size;
-      for (const message of Messages) this.#held.set(message.MessageId ?? "", letterOf(message));
+      for (const message of messages) this.#held.set(message.MessageId ?? "", await this.#letterOf(message));
       // Letters show again while a long queue is looked at: what gives no new one has been seen, and would go on for ever.
       more = this.#held.size > before;
     }
@@ -78,16 +84,17 @@ export class DeadLetters {
   }
 
   /** Sends a letter back to its queue, as a new message, and deletes it here. In this order: it may come twice, and is never lost. */
-  async redrive({ messageId, message }: DeadLetter): Promise<void> {
+  async redrive({ messageId, message }: Pick<DeadLetter, "messageId" | "message">): Promise<void> {
     const { sqs, queueUrl: QueueUrl } = this.#options;
     const { Body, MessageAttributes } = message;
-    await sqs.send(
+    const { MessageId = "" } = await sqs.send(
       new SendMessageCommand({
         QueueUrl,
         MessageBody: Body,
         ...(MessageAttributes && { MessageAttributes }),
       }),
     );
+    this.#sentBack.add(MessageId);
     await this.#delete(messageId, message);
   }
 
@@ -96,25 +103,32 @@ export class DeadLetters {
   }
 
   /**
-   * Sends all letters back, by a task that SQS runs: it goes on where nobody waits for its end.
+   * Sends all letters back: by a task of SQS, which goes on where nobody waits for its end, or one by one where the
+   * engine has no such tasks. Messages in flight stay.
    *
-   * @param onProgress told how many have been moved so far
-   * @returns how many
+   * @returns how many were moved
    */
-  async redriveAll(onProgress?: (moved: number, of: number) => void): Promise<number> {
-    const { sqs, deadLetterQueueUrl, queueUrl, signal } = this.#options;
-    const attributes = async (QueueUrl: string) => {
-      const AttributeNames = ["QueueArn", "ApproximateNumberOfMessages"] as const;
-      const { Attributes = {} } = await sqs.send(
-        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...AttributeNames] }),
-      );
-      return Attributes;
-    };
-    const { QueueArn: SourceArn = "", ApproximateNumberOfMessages } = await attributes(deadLetterQueueUrl);
-    // SQS does not begin a task for an empty queue.
-    if (ApproximateNumberOfMessages === "0") return 0;
+  async redriveAll(onProgress?: OnMoved): Promise<number> {
+    const { arn, visible } = await this.#attributes();
+    // SQS does not begin a task for an empty queue, and its counts are a minute old at times.
+    if (visible === 0) {
+      const [letter] = await this.receive(1);
+      if (!letter) return 0;
+      // Where that fails, it is in flight, and stays.
+      await this.release().catch(() => undefined);
+    }
+    try {
+      return await this.#moveBySqs(arn, onProgress);
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+      return await this.#moveOneByOne(visible, onProgress);
+    }
+  }
+
+  async #moveBySqs(SourceArn: string, onProgress?: OnMoved): Promise<number> {
+    const { sqs, queueUrl, signal } = this.#options;
     // SQS knows where a letter came from only if it made it one; those of EventBridge it would leave.
-    const { QueueArn: DestinationArn = "" } = await attributes(queueUrl);
+    const { arn: DestinationArn } = await readQueue(sqs, queueUrl);
     await sqs.send(new StartMessageMoveTaskCommand({ SourceArn, DestinationArn }));
     for (;;) {
       const { Results: [task] = [] } = await sqs.send(
@@ -133,19 +147,69 @@ export class DeadLetters {
     }
   }
 
-  /** Shows the letters to others again that are still there. */
-  async release(): Promise<void> {
-    const { sqs, deadLetterQueueUrl: QueueUrl } = this.#options;
-    const letters = [...this.#held.values()];
-    this.#held.clear();
-    while (letters.length > 0) {
-      const Entries = letters.splice(0, 10).map(({ message }, index) => ({
-        Id: String(index),
-        ReceiptHandle: message.ReceiptHandle ?? "",
-        VisibilityTimeout: 0,
-      }));
-      await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }));
+  async #moveOneByOne(about: number, onProgress?: OnMoved): Promise<number> {
+    for (let moved = 0; ;) {
+      const messages = (await this.#poll(10)).filter(({ MessageId = "" }) => !this.#held.has(MessageId));
+      if (messages.length === 0) return moved;
+      for (const message of messages) {
+        const letter = await this.#letterOf(message);
+        this.#held.set(letter.messageId, letter);
+      }
+      for (const { MessageId: messageId = "", ...message } of messages) {
+        throwIfAborted(this.#options.signal);
+        if (this.#sentBack.has(messageId)) continue;
+        await this.redrive({ messageId, message });
+        moved += 1;
+        onProgress?.(moved, Math.max(moved, about));
+      }
     }
+  }
+
+  /**
+   * Shows the letters to others again that are still there.
+   *
+   * @throws Error where SQS refuses it: they show again by themselves, after {@link LOOK_SECONDS}
+   */
+  async release(): Promise<void> {
+    const handles = [...this.#held.values()].map(({ message }) => message.ReceiptHandle ?? "");
+    this.#held.clear();
+    while (handles.length > 0) await this.#show(handles.splice(0, 10));
+  }
+
+  async #show(handles: readonly string[]): Promise<void> {
+    const { sqs, deadLetterQueueUrl: QueueUrl } = this.#options;
+    const Entries = handles.map((ReceiptHandle, index) => ({
+      Id: String(index),
+      ReceiptHandle,
+      VisibilityTimeout: 0,
+    }));
+    try {
+      const { Failed: [failed] = [] } = await sqs.send(
+        new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }),
+      );
+      if (failed) throw new TweedleError("Unavailable", `${failed.Message ?? failed.Code}`);
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+      for (const ReceiptHandle of handles) {
+        await sqs.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout: 0 }));
+      }
+    }
+  }
+
+  async #poll(most: number): Promise<readonly Message[]> {
+    const { sqs, deadLetterQueueUrl: QueueUrl } = this.#options;
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({
+        QueueUrl,
+        MaxNumberOfMessages: Math.min(10, most),
+        // A poll that does not wait asks some of SQS's machines only, this one all of them.
+        WaitTimeSeconds: 1,
+        VisibilityTimeout: LOOK_SECONDS,
+        MessageAttributeNames: ["All"],
+        MessageSystemAttributeNames: ["All"],
+      }),
+    );
+    return Messages;
   }
 
   async #delete(messageId: string, { ReceiptHandle }: Message): Promise<void> {
@@ -153,18 +217,50 @@ export class DeadLetters {
     await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
     this.#held.delete(messageId);
   }
-}
 
-function letterOf(message: Message): DeadLetter {
-  const { MessageId = "", Body = "", Attributes = {} } = message;
-  return {
-    messageId: MessageId,
-    sentAt: new Date(Number(Attributes.SentTimestamp)),
-    receiveCount: Number(Attributes.ApproximateReceiveCount),
-    body: Body,
-    contents: tryContents(message),
-    message,
-  };
+  async #attributes() {
+    const { sqs, deadLetterQueueUrl } = this.#options;
+    return await readQueue(sqs, deadLetterQueueUrl);
+  }
+
+  async #letterOf(message: Message): Promise<DeadLetter> {
+    const { MessageId = "", Body = "", Attributes = {} } = message;
+    return {
+      messageId: MessageId,
+      sentAt: new Date(Number(Attributes.SentTimestamp)),
+      receiveCount: await this.#sourceReceives(message),
+      body: Body,
+      contents: tryContents(message),
+      message,
+    };
+  }
+
+  /**
+   * Counts the receives of the queue that a letter comes from. SQS counts on in the dead-letter queue, so that each look
+   * at a letter is one more; it moves a message once it has been received as often as the redrive policy says.
+   *
+   * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+   */
+  async #sourceReceives({ Attributes = {}, MessageAttributes = {} }: Message): Promise<number> {
+    // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+    if (MessageAttributes["RULE_ARN"]) return 0;
+    const before = Number(Attributes.ApproximateReceiveCount ?? 1) - 1;
+    const source = Attributes.DeadLetterQueueSourceArn;
+    return Math.min(before, (source !== undefined && (await this.#maxReceiveCount(source))) || Infinity);
+  }
+
+  #maxReceiveCount(arn: string): Promise<number | undefined> {
+    const { sqs, deadLetterQueueUrl } = this.#options;
+    const known = this.#maxReceiveCounts.get(arn);
+    if (known) return known;
+    const asked = readQueue(sqs, siblingUrl(deadLetterQueueUrl, arn)).then(
+      ({ maxReceiveCount }) => maxReceiveCount,
+      // It may be gone, or not be for this reader.
+      () => undefined,
+    );
+    this.#maxReceiveCounts.set(arn, asked);
+    return asked;
+  }
 }
 
 function tryContents(message: Message): Contents | TweedleError {
@@ -182,20 +278,48 @@ export const objectsOf = ({ contents }: DeadLetter): Announcement[] =>
     ? []
     : contents.objects.filter((object): object is Announcement => !(object instanceof TweedleError));
 
+/** What is known of the payloads of a letter. */
+export interface PayloadState {
+  /** Whether all of them are still there; undefined where that cannot be said. */
+  readonly exists: boolean | undefined;
+  /** Their bytes together, as they are or were announced; undefined where one is unknown. */
+  readonly size: number | undefined;
+}
+
 /**
- * Whether all payloads of a letter are still there; undefined where that cannot be said. Only the bucket that the
- * operator has said is asked: a letter's sender chooses what it names, and would see by whom it is asked for.
+ * Looks for the payloads of a letter. Only the bucket that the operator has said is asked: a letter's sender chooses
+ * what it names, and would see by whom it is asked for. Without the right to list the bucket nothing is known of it.
  */
-export async function payloadExists(
+export async function findPayloads(
   letter: DeadLetter,
   s3: S3Client,
   bucketName: string,
-): Promise<boolean | undefined> {
+): Promise<PayloadState> {
   const { contents } = letter;
-  if (!(contents instanceof TweedleError) && contents.kind === "inline") return true;
-  const objects = objectsOf(letter);
-  const own = objects.filter(({ bucket }) => bucket === bucketName);
-  const found = await Promise.all(own.map(({ key }) => findObject(s3, bucketName, key)));
-  if (found.includes(undefined)) return false;
-  return own.length > 0 && own.length === objects.length ? true : undefined;
+  if (!(contents instanceof TweedleError) && contents.kind === "inline") {
+    return { exists: true, size: contents.payload.bytes.length };
+  }
+  const states = await Promise.all(objectsOf(letter).map((object) => findPayload(object, s3, bucketName)));
+  if (states.length === 0) return { exists: undefined, size: undefined };
+  const found = states.map(({ exists }) => exists);
+  const sizes = states.map(({ size }) => size);
+  const isKnown = (size: number | undefined): size is number => size !== undefined;
+  return {
+    exists: found.includes(false) ? false : found.includes(undefined) ? undefined : true,
+    size: sizes.every(isKnown) ? sizes.reduce((sum, size) => sum + size, 0) : undefined,
+  };
+}
+
+async function findPayload(
+  { bucket, key, size }: Announcement,
+  s3: S3Client,
+  bucketName: string,
+): Promise<PayloadState> {
+  if (bucket !== bucketName) return { exists: undefined, size };
+  try {
+    const found = await findObject(s3, bucketName, key);
+    return { exists: found !== undefined, size: size ?? found?.size };
+  } catch {
+    return { exists: undefined, size };
+  }
 }

@@ -1,6 +1,7 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { encodeKey } from "./consume/contents";
+import { readQueue } from "./queue";
 import { type StoredObject, listObjects } from "./objects";
 
 export interface ReconcileOptions {
@@ -16,9 +17,36 @@ export interface ReconcileOptions {
   readonly now?: Date;
 }
 
+/** Messages that may name a payload that is still there, by SQS's approximate counts. */
+export interface WaitingMessages {
+  /** In the queue: visible, in flight and delayed ones. */
+  readonly queued: number;
+  /** How many of these have been received, and neither handled nor given back. */
+  readonly inFlight: number;
+  /** Undefined where the queue has no dead-letter queue, or that may not be read. */
+  readonly deadLetters: number | undefined;
+}
+
 /**
- * The payloads that are still there after a while. Consumers delete what they have handled, so either nobody has been
- * told of these (S3 announces once, and keeps no dead letters of its own), or they are waiting, or were kept.
+ * Counts the messages of a queue and of its dead-letter queue, and receives none: that would count towards the
+ * dead-letter queue. Which payloads they name cannot be told without.
+ */
+export async function countWaiting({
+  sqs,
+  queueUrl,
+}: Pick<ReconcileOptions, "sqs" | "queueUrl">): Promise<WaitingMessages> {
+  const { visible, inFlight, delayed, deadLetterQueueUrl } = await readQueue(sqs, queueUrl);
+  const queued = visible + inFlight + delayed;
+  const dead =
+    deadLetterQueueUrl === undefined
+      ? undefined
+      : await readQueue(sqs, deadLetterQueueUrl).catch(() => undefined);
+  return { queued, inFlight, deadLetters: dead && dead.visible + dead.inFlight + dead.delayed };
+}
+
+/**
+ * Lists the payloads that are still there after a while. Consumers delete what they have handled, so either these were
+ * never announced (S3 announces once, and keeps no dead letters of its own), or they are waiting, or were kept.
  */
 export async function* findLeft({
   s3,

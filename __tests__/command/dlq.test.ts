@@ -3,14 +3,22 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
-import { commandTools, linesOf, sha256 } from "./tools";
+import {
+  ChangeMessageVisibilityCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+} from "@aws-sdk/client-sqs";
+import { LACKS, type LimitedSqs, startLimitedSqs } from "../client/limited-sqs";
+import { type Ended, commandTools, linesOf, sha256 } from "./tools";
 
 const { folder, chain, tweedle } = commandTools();
 const MIB = 1024 ** 2;
 /** What moves the cursor, hides text, or shows another: nobody's terminal may get these. */
 const RAW = /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
 const EVIL = "\u001b]0;owned\u0007\u001b[2J\u009b31m\u202etxt.exe\u2028\r";
+/** SQS takes no other control characters in a message than these, unless JSON escapes them. */
+const SENDABLE = EVIL.replaceAll("\u001b", "").replaceAll("\u0007", "");
 
 interface Letter {
   readonly message_id: string;
@@ -70,7 +78,7 @@ test("an empty queue has nothing to list, to send back or to show", async () => 
   expect((await run("dlq", "redrive", "--all")).stdout).toBe("Sent back: 0.\n");
   const each = ["show", "redrive", "drop"].map((subcommand) => run("dlq", subcommand, "abc"));
   for (const { code, stderr } of await Promise.all(each)) {
-    expect([code, stderr]).toEqual([1, "tweedle: There is no dead letter abc.\n"]);
+    expect([code, stderr]).toEqual([1, 'tweedle: There is no dead letter "abc".\n']);
   }
 });
 
@@ -105,28 +113,135 @@ test("list says how often, how old, and whether the payload is there; show shows
   const letters = await list();
   const byKey = (wanted: string | undefined) => letters.find(({ keys }) => keys[0] === wanted);
   expect(letters).toHaveLength(3);
-  expect(byKey(key)).toMatchObject({ inline: false, size: null, payload_exists: true, problem: null });
+  expect(byKey(key)).toMatchObject({ inline: false, size: MIB, payload_exists: true, problem: null });
   expect(byKey(gone)).toMatchObject({ payload_exists: false });
   expect(byKey(undefined)).toMatchObject({ payload_exists: null, problem: "The message is not JSON." });
-  // SQS counts on in the dead-letter queue, this machine's begins anew.
-  expect(byKey(key)?.receive_count).toBeGreaterThanOrEqual(1);
+  // SQS counts on in the dead-letter queue: no look is one of these.
+  expect(letters.map(({ receive_count }) => receive_count)).toEqual([5, 5, 5]);
+  expect((await list()).map(({ receive_count }) => receive_count)).toEqual([5, 5, 5]);
 
   // Looking hides nothing for longer than it looks.
   const table = (await run("dlq", "list")).stdout;
-  expect(table).toMatch(/^message +received +age +payload there +what\n/);
-  expect(table).toMatch(new RegExp(`\\d s +yes +${key}\n`));
-  expect(table).toMatch(new RegExp(`\\d s +no +${gone}\n`));
-  expect(table).toMatch(/\d s +unknown +The message is not JSON\.\n/);
+  expect(table).toMatch(/^message +received +age +size +payload there +what\n/);
+  expect(table).toMatch(new RegExp(` 5 +\\d+ s +1\\.0 MB +yes +${key}\n`));
+  expect(table).toMatch(new RegExp(`\\d s +unknown +no +${gone}\n`));
+  expect(table).toMatch(/\d s +unknown +unknown +The message is not JSON\.\n/);
 
   const shown = (await run("dlq", "show", byKey(key)?.message_id.slice(0, 13) ?? "")).stdout;
   expect(shown).toContain(`message        ${byKey(key)?.message_id}\n`);
-  expect(shown).toContain("payload there  yes\n");
+  expect(shown).toContain("received       5 times\n");
+  expect(shown).toContain("size           1.0 MB\npayload there  yes\n");
   expect(shown).toContain('\n{\n  "Records": [\n    {\n');
   const { stdout } = await run("dlq", "show", byKey(undefined)?.message_id ?? "", "--json");
   expect(JSON.parse(stdout)).toMatchObject({ body: "no JSON" });
-  expect((await run("dlq", "list", "--limit", "2")).stdout).toContain(
+  expect((await run("dlq", "list", "--limit", "2")).stderr).toBe(
     "These are the first 2; --limit shows more.\n",
   );
+  const missing = await run("dlq", "show", "nonsense", "--limit", "2");
+  expect([missing.code, missing.stderr]).toEqual([
+    1,
+    'tweedle: "nonsense" is not among the first 2 dead letters: --limit looks at more.\n',
+  ]);
+});
+
+test("letters in flight are counted, and nothing is taken for none", async () => {
+  for (const body of ["a", "b"]) await unfailed(body);
+  const QueueUrl = chain().deadLetterQueueUrl;
+  const looked = await chain().sqs.send(
+    new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 60 }),
+  );
+  const hidden = "2 dead letters are in flight, and hidden from this command: try again in 120 s.\n";
+  for (const json of [[], ["--json"]]) {
+    const listed = await run("dlq", "list", ...json);
+    expect([listed.code, listed.stdout, listed.stderr]).toEqual([1, "", hidden]);
+  }
+  for (const subcommand of ["show", "redrive", "drop"]) {
+    const { code, stdout, stderr } = await run("dlq", subcommand, "abc");
+    const sentence = `tweedle: There is no dead letter "abc" to be seen. ${hidden}`;
+    expect([code, stdout, stderr]).toEqual([1, "", sentence]);
+  }
+  await unfailed("c");
+  const listed = await run("dlq", "list");
+  expect([listed.code, listed.stdout.split("\n").length, listed.stderr]).toEqual([0, 3, hidden]);
+  const all = await run("dlq", "redrive", "--all");
+  expect([all.code, all.stdout, all.stderr]).toEqual([1, "Sent back: 1.\n", hidden]);
+  const none = await run("dlq", "redrive", "--all", "--json");
+  expect([none.code, none.stdout, none.stderr]).toEqual([1, '{"redriven":0}\n', hidden]);
+  for (const { ReceiptHandle } of looked.Messages ?? [])
+    await chain().sqs.send(
+      new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout: 0 }),
+    );
+  expect((await run("dlq", "list")).stderr).toBe("");
+});
+
+describe("with an SQS that does less", () => {
+  let engine: LimitedSqs;
+  let dlq: (...args: string[]) => Promise<Ended>;
+  beforeAll(async () => {
+    engine = await startLimitedSqs(new URL(chain().queueUrl).origin);
+    const [queue = "", dead = ""] = [chain().queueUrl, chain().deadLetterQueueUrl].map(
+      (url) => engine.endpoint + new URL(url).pathname,
+    );
+    dlq = (...args) =>
+      run(
+        "dlq",
+        ...args,
+        "--dead-letter-queue-url",
+        dead,
+        ...(args[0] === "redrive" ? ["--queue-url", queue] : []),
+      );
+  });
+  afterAll(() => engine.stop());
+
+  test("letters that cannot be shown again are a warning, and what was done counts", async () => {
+    await unfailed("a");
+    const denied = [
+      403,
+      '{"__type":"com.amazon.coral.service#AccessDeniedException","message":"Not you."}',
+    ] as const;
+    engine.answers = { ChangeMessageVisibilityBatch: denied };
+    const { code, stdout, stderr } = await dlq("list", "--json");
+    expect([code, linesOf(stdout).length]).toEqual([0, 1]);
+    expect(stderr).toBe("Warning: the dead letters stay hidden for 120 s: Not you.\n");
+    // As whoever looks next is told.
+    const next = await dlq("list");
+    expect([next.code, next.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^1 dead letter is in flight, and hidden/),
+    ]);
+  });
+
+  test.each(Object.entries(LACKS))(
+    "letters are sent back and shown again as far as %s can",
+    async (_, lack) => {
+      for (const body of ["a", "b", "c"]) await unfailed(body);
+      engine.answers = { StartMessageMoveTask: lack, ChangeMessageVisibilityBatch: lack };
+      const listed = await dlq("list", "--json");
+      expect([listed.code, linesOf(listed.stdout).length, listed.stderr]).toEqual([0, 3, ""]);
+      const { code, stdout, stderr } = await dlq("redrive", "--all");
+      expect([code, stdout, stderr]).toEqual([0, "Sent back: 3.\n", ""]);
+      expect(await chain().count(chain().queueUrl)).toBe(3);
+    },
+  );
+
+  test("a task that moves nothing is no success", async () => {
+    await unfailed("a");
+    const task = { Status: "COMPLETED", ApproximateNumberOfMessagesMoved: 0 };
+    engine.answers = {
+      StartMessageMoveTask: [200, "{}"],
+      ListMessageMoveTasks: [200, JSON.stringify({ Results: [task] })],
+    };
+    const { code, stdout, stderr } = await dlq("redrive", "--all");
+    const sentence = "SQS has moved none of about 1: try again.\n";
+    expect([code, stdout, stderr]).toEqual([1, "Sent back: 0.\n", sentence]);
+  });
+
+  test("a server that is not SQS is told of in a sentence", async () => {
+    engine.answers = { ReceiveMessage: [502, "<html>Bad Gateway</html>"] };
+    const { code, stderr } = await dlq("list");
+    const sentence = "The response is not SQS's (HTTP 502, no JSON): look at the queue's URL.";
+    expect([code, stderr]).toEqual([1, `tweedle: ${sentence}\n`]);
+  });
 });
 
 test("who may not list the bucket is told that nobody knows", async () => {
@@ -141,7 +256,7 @@ test("who may not list the bucket is told that nobody knows", async () => {
 });
 
 test("nothing of a letter reaches the terminal raw, and JSON loses nothing", async () => {
-  await poison(`${EVIL} no JSON`);
+  await poison(`${SENDABLE} no JSON`);
   await poison(JSON.stringify({ [EVIL]: EVIL }));
   await poison(
     JSON.stringify({
@@ -161,7 +276,7 @@ test("nothing of a letter reaches the terminal raw, and JSON loses nothing", asy
   for (const { message_id } of letters) expect((await run("dlq", "show", message_id)).code).toBe(0);
   const unreadable = letters.find(({ problem }) => problem === "The message is not JSON.");
   const { stdout } = await run("dlq", "show", unreadable?.message_id ?? "", "--json");
-  expect(JSON.parse(stdout)).toMatchObject({ body: `${EVIL} no JSON` });
+  expect(JSON.parse(stdout)).toMatchObject({ body: `${SENDABLE} no JSON` });
 });
 
 test("several letters go back by the beginnings of their ids; one that fits two does nothing", async () => {
@@ -170,10 +285,10 @@ test("several letters go back by the beginnings of their ids; one that fits two 
   const letters = await list();
   const ids = letters.map(({ message_id }) => message_id);
   const ambiguous = await run("dlq", "redrive", "");
-  expect([ambiguous.code, ambiguous.stderr]).toEqual([2, "tweedle: Several letters' ids begin with .\n"]);
+  expect([ambiguous.code, ambiguous.stderr]).toEqual([2, 'tweedle: Several letters\' ids begin with "".\n']);
   const [first = "", second = "", third = ""] = ids;
   const unknown = await run("dlq", "redrive", first, "nonsense");
-  expect([unknown.code, unknown.stderr]).toEqual([1, "tweedle: There is no dead letter nonsense.\n"]);
+  expect([unknown.code, unknown.stderr]).toEqual([1, 'tweedle: There is no dead letter "nonsense".\n']);
   expect(await list()).toHaveLength(3);
   const { stdout } = await run("dlq", "redrive", first.slice(0, 18), second, second, "--json");
   expect(JSON.parse(stdout)).toEqual({ redriven: 2 });
@@ -215,7 +330,7 @@ test("drop leaves what lies in another bucket, and does not take ours for it", a
   const [listed] = await list();
   const { code, stdout, stderr } = await run("dlq", "drop", listed?.message_id ?? "", "--json");
   expect([code, JSON.parse(stdout)]).toEqual([0, { dropped: 1 }]);
-  expect(stderr).toBe(`${precious} is in another bucket, somebody-elses, and was left there.\n`);
+  expect(stderr).toBe(`${precious} is in another bucket, "somebody-elses", and was left there.\n`);
   expect(chain().keys()).toContain(precious);
   expect(chain().keys()).not.toContain(own);
   expect(await list()).toEqual([]);
@@ -256,7 +371,7 @@ test("nobody is asked about a bucket that only a letter names", async () => {
   await once(spy, "listening");
   const env = { AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(spy.address() as AddressInfo).port}` };
   const key = "input/0b9c1d3e-5b0c-4a1f-8a53-1c9b2e6f7a10/a";
-  const problem = "It names another bucket, attackers-bucket.";
+  const problem = 'It names another bucket, "attackers-bucket".';
   await unfailed({ Records: [recordOf("attackers-bucket", key)] });
   try {
     const { stdout } = await tweedle(["dlq", "list", "--json"], { env }).ended;
@@ -331,18 +446,58 @@ describe("reconcile", () => {
     expect((await run("reconcile")).stdout).toBe("Nothing is left.\n");
     const dry = await run("reconcile", "--older-than", "0s");
     expect(dry.stdout).toMatch(/ 1\.0 MB +\d s {2}input\/\S+\/lost ü\+%\.bin\n/);
-    expect(dry.stdout).toMatch(/\n2 payloads, 2\.1 MB, not announced: say --announce to do it\.\n$/);
+    expect(dry.stdout).toMatch(
+      /\n2 payloads, 2\.1 MB, not announced: say --announce to do it\.\nNone has a message: the queue and its dead-letter queue are empty\.\n$/,
+    );
     const lines = linesOf((await run("reconcile", "--older-than", "0s", "--json")).stdout);
     expect(lines.map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
-    expect(lines).toMatchObject([{ size: MIB, announced: false }, { announced: false }]);
+    expect(lines).toMatchObject([{ size: MIB, announced: false, waiting: false }, { announced: false }]);
     expect(await chain().count(chain().queueUrl)).toBe(0);
 
     expect((await run("reconcile", "--older-than", "1h", "--announce")).stdout).toBe("Nothing is left.\n");
     const told = await run("reconcile", "--older-than", "0s", "--announce");
-    expect(told.stdout).toMatch(/\n2 payloads, 2\.1 MB, announced again\.\n$/);
+    expect(told.stdout).toMatch(/\n2 payloads, 2\.1 MB, announced again\.\nNone has a message: [^\n]*\n$/);
     expect(await chain().count(chain().queueUrl)).toBe(2);
     expect((await consumed(2)).map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
     expect([chain().keys(), await chain().count(chain().queueUrl)]).toEqual([[], 0]);
     expect((await run("reconcile", "--older-than", "0s")).stdout).toBe("Nothing is left.\n");
+  });
+
+  test("says how many messages may name a payload, and receives none of them", async () => {
+    for (const name of ["lost-1.bin", "lost-2.bin"]) await produce(name, Buffer.alloc(MIB));
+    await chain().empty();
+    await poison("may name one");
+    const left = chain().keys().length;
+    const counts = (dead: number) =>
+      `\nThe queue has 1 message (0 in flight), its dead-letter queue ${dead}: which payloads they name, only a receive would tell.`;
+    const listed = await run("reconcile", "--older-than", "0s");
+    expect(listed.stdout.endsWith(`${counts(0)} At least ${left - 1} have none.\n`)).toBe(true);
+    for (let dead = 1; dead < left; dead += 1) await unfailed("may name one, too");
+    const [line] = linesOf((await run("reconcile", "--older-than", "0s", "--json")).stdout);
+    expect(line).toMatchObject({ waiting: null });
+    const { Messages: [message] = [] } = await chain().sqs.send(
+      new ReceiveMessageCommand({
+        QueueUrl: chain().queueUrl,
+        VisibilityTimeout: 0,
+        MessageSystemAttributeNames: ["ApproximateReceiveCount"],
+      }),
+    );
+    expect(message?.Attributes).toEqual({ ApproximateReceiveCount: "1" });
+    const announced = await run("reconcile", "--older-than", "0s", "--announce");
+    const twice = `${counts(left - 1)} A payload that they name comes twice now.\n`;
+    expect(announced.stdout.endsWith(twice)).toBe(true);
+  });
+
+  test("says where it cannot be told", async () => {
+    await produce("waiting.bin", Buffer.alloc(MIB, 1));
+    const engine = await startLimitedSqs(new URL(chain().queueUrl).origin);
+    engine.answers = { GetQueueAttributes: [502, "<html>"] };
+    const queueUrl = engine.endpoint + new URL(chain().queueUrl).pathname;
+    const { code, stdout } = await run("reconcile", "--older-than", "0s", "--queue-url", queueUrl);
+    await engine.stop();
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringContaining("\nWhether they have messages cannot be told: The response is not SQS's"),
+    ]);
   });
 });

@@ -7,12 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  DeleteMessageCommand,
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  SQSClient,
-} from "@aws-sdk/client-sqs";
+import { GetQueueAttributesCommand, PurgeQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { buildCommand } from "../../client/build";
 import { temporaryFolder } from "../local/tools";
 
@@ -102,7 +97,7 @@ export interface LocalChain {
   readonly keys: () => string[];
   /** How many parts each upload has that is neither completed nor given up. */
   readonly uploads: () => number[];
-  /** Drops the messages and the dead letters of the test before. */
+  /** Drops the messages and the dead letters of the test before, those that are hidden included. */
   readonly empty: () => Promise<void>;
   /** How many messages a queue has, those that are hidden included. */
   readonly count: (queueUrl: string) => Promise<number>;
@@ -165,16 +160,8 @@ export async function startChain(folder: string, data = join(folder, "data")): P
         .map((name) => readdirSync(join(bodies, name)).filter((part) => /^\d/.test(part)).length);
     },
     empty: async () => {
-      for (const QueueUrl of [queue_url, dead_letter_queue_url]) {
-        for (let more = true; more;) {
-          const { Messages = [] } = await sqs.send(
-            new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 0 }),
-          );
-          for (const { ReceiptHandle } of Messages)
-            await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
-          more = Messages.length > 0;
-        }
-      }
+      for (const QueueUrl of [queue_url, dead_letter_queue_url])
+        await sqs.send(new PurgeQueueCommand({ QueueUrl }));
     },
     count: async (QueueUrl) => {
       const { Attributes = {} } = await sqs.send(

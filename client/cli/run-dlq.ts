@@ -1,16 +1,18 @@
 import type { S3Client } from "@aws-sdk/client-s3";
+import { quote } from "../../common/quote";
 import { formatBytes } from "../../stacks/format";
 import { Api, OtherBucketError } from "../api";
 import { deleteObject } from "../consume/consumer";
 import type { Announcement } from "../consume/contents";
-import { type DeadLetter, DeadLetters, objectsOf, payloadExists } from "../dead-letters";
+import { type DeadLetter, DeadLetters, LOOK_SECONDS, findPayloads, objectsOf } from "../dead-letters";
 import { TweedleError, throwIfAborted } from "../errors";
 import { regionOf } from "../region";
 import { defaultCredentials, sqsClient } from "../sqs";
 import { type Setting, settingsOf } from "./configuration";
 import type { DlqFlags } from "./dlq";
-import { UsageError, interruptible } from "./exit";
+import { EXIT_CODES, UsageError, interruptible } from "./exit";
 import { s3Client } from "./s3";
+import { sentenceOf } from "./sentence";
 import { ProgressLine, formatSeconds, printJson, printable, printableLines, table } from "./terminal";
 
 /** The clients of one command, and what they lead to. */
@@ -23,21 +25,47 @@ async function open<Needed extends Setting>(flags: DlqFlags, needed: readonly Ne
   return { settings, letters, signal };
 }
 
-/** What is said of one letter. */
+/** Shows the letters to others again, whatever a command made of them. Where that fails, they do so by themselves. */
+async function release(letters: DeadLetters): Promise<void> {
+  try {
+    await letters.release();
+  } catch (error) {
+    const why = printable(sentenceOf(error) ?? String(error));
+    console.error(`Warning: the dead letters stay hidden for ${LOOK_SECONDS} s: ${why}`);
+  }
+}
+
+/**
+ * Says how many dead letters are in flight; undefined where none is. They are hidden because somebody has received them:
+ * another command, or a consumer.
+ */
+async function inFlight(letters: DeadLetters): Promise<string | undefined> {
+  // A reader without the right to the queue's attributes can do without.
+  const count = await letters.count().then(
+    (counts) => counts.inFlight,
+    () => 0,
+  );
+  if (count === 0) return undefined;
+  const what = count === 1 ? "1 dead letter is" : `${count} dead letters are`;
+  return `${what} in flight, and hidden from this command: try again in ${LOOK_SECONDS} s.`;
+}
+
+const inlineOf = ({ contents }: DeadLetter) =>
+  contents instanceof TweedleError || contents.kind !== "inline" ? undefined : contents.payload;
+
+/** Describes a letter as --json has it. */
 async function describe(letter: DeadLetter, s3: S3Client, bucketName: string) {
-  const { contents, messageId, sentAt, receiveCount } = letter;
-  const keys = objectsOf(letter).map(({ key }) => key);
-  const inline =
-    !(contents instanceof TweedleError) && contents.kind === "inline" ? contents.payload : undefined;
+  const { messageId, sentAt, receiveCount } = letter;
+  const inline = inlineOf(letter);
+  const { exists = null, size = null } = await findPayloads(letter, s3, bucketName);
   return {
     message_id: messageId,
     receive_count: receiveCount,
     sent_at: sentAt.toISOString(),
-    keys: inline ? [inline.key] : keys,
+    keys: inline ? [inline.key] : objectsOf(letter).map(({ key }) => key),
     inline: inline !== undefined,
-    // Who may not list the bucket cannot know.
-    size: inline?.bytes.length ?? null,
-    payload_exists: (await payloadExists(letter, s3, bucketName).catch(() => undefined)) ?? null,
+    size,
+    payload_exists: exists,
     problem: problemOf(letter, bucketName),
   };
 }
@@ -49,10 +77,13 @@ function problemOf(letter: DeadLetter, bucketName: string): string | null {
   const unreadable = contents.objects.find((object) => object instanceof TweedleError);
   if (unreadable) return unreadable.message;
   const foreign = objectsOf(letter).find(({ bucket }) => bucket !== bucketName);
-  return foreign ? `It names another bucket, ${foreign.bucket}.` : null;
+  return foreign ? `It names another bucket, ${quote(foreign.bucket)}.` : null;
 }
 
 const yesNo = (exists: boolean | null) => (exists === null ? "unknown" : exists ? "yes" : "no");
+
+const sizeText = (size: number | null) => (size === null ? "unknown" : formatBytes(size));
+const ageOf = (sentAt: string) => formatSeconds((Date.now() - Date.parse(sentAt)) / 1000);
 
 export async function runList(flags: DlqFlags): Promise<void> {
   const { letters, settings, signal } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
@@ -60,57 +91,62 @@ export async function runList(flags: DlqFlags): Promise<void> {
   const s3 = s3Client(settings.deadLetterQueueUrl);
   try {
     const received = await letters.receive(limit);
+    const hidden = received.length === limit ? undefined : await inFlight(letters);
     const described = [];
     for (const letter of received) {
       throwIfAborted(signal);
       described.push(await describe(letter, s3, settings.bucketName));
     }
-    if (json) {
-      for (const each of described) printJson(each);
-    } else if (described.length === 0) {
-      console.log("There are no dead letters.");
-    } else {
-      const rows = described.map(({ message_id, receive_count, sent_at, payload_exists, keys, problem }) => [
-        message_id,
-        String(receive_count),
-        formatSeconds((Date.now() - Date.parse(sent_at)) / 1000),
-        yesNo(payload_exists),
-        printable([keys.join(", "), problem ?? ""].filter((text) => text !== "").join(": ")),
-      ]);
-      console.log(table(["message", "received", "age", "payload there", "what"], rows, [1, 2]));
-      if (received.length === limit) console.log(`These are the first ${limit}; --limit shows more.`);
-    }
+    if (json) for (const each of described) printJson(each);
+    else if (described.length > 0) printTable(described);
+    else if (hidden === undefined) console.log("There are no dead letters.");
+    if (received.length === limit) console.error(`These are the first ${limit}; --limit shows more.`);
+    if (hidden !== undefined) console.error(hidden);
+    if (hidden !== undefined && received.length === 0) process.exitCode = EXIT_CODES.failed;
   } finally {
-    await letters.release();
+    await release(letters);
   }
+}
+
+function printTable(described: readonly Awaited<ReturnType<typeof describe>>[]): void {
+  const rows = described.map(
+    ({ message_id, receive_count, sent_at, size, payload_exists, keys, problem }) => [
+      message_id,
+      String(receive_count),
+      ageOf(sent_at),
+      sizeText(size),
+      yesNo(payload_exists),
+      printable([keys.join(", "), problem ?? ""].filter((text) => text !== "").join(": ")),
+    ],
+  );
+  const head = ["message", "received", "age", "size", "payload there", "what"];
+  console.log(table(head, rows, [1, 2, 3]));
 }
 
 export async function runShow(id: string, flags: DlqFlags): Promise<void> {
   const { letters, settings } = await open(flags, ["deadLetterQueueUrl", "bucketName"]);
   try {
-    const [letter] = choose(await letters.receive(flags.limit ?? 1000), [id]);
+    const [letter] = await choose(letters, [id], flags);
     if (!letter) return;
     const described = await describe(letter, s3Client(settings.deadLetterQueueUrl), settings.bucketName);
     if (flags.json) {
       printJson({ ...described, body: letter.body });
       return;
     }
-    const { message_id, receive_count, sent_at, keys, size, payload_exists, problem } = described;
+    const { message_id, receive_count, sent_at, keys, size, inline, payload_exists, problem } = described;
     const rows = [
       ["message", message_id],
-      ["received", `${receive_count} times`],
-      ["sent", `${sent_at}, ${formatSeconds((Date.now() - Date.parse(sent_at)) / 1000)} ago`],
-      [
-        "payload there",
-        size === null ? yesNo(payload_exists) : `yes, ${formatBytes(size)} in the message itself`,
-      ],
+      ["received", receive_count === 1 ? "once" : `${receive_count} times`],
+      ["sent", `${sent_at}, ${ageOf(sent_at)} ago`],
+      ["size", sizeText(size)],
+      ["payload there", inline ? "yes, in the message itself" : yesNo(payload_exists)],
       ...keys.map((key) => ["key", printable(key)]),
       ...(problem === null ? [] : [["problem", printable(problem)]]),
     ];
     for (const [name = "", value = ""] of rows) console.log(`${name.padEnd(13)}  ${value}`);
     console.log(`\n${pretty(letter.body)}`);
   } finally {
-    await letters.release();
+    await release(letters);
   }
 }
 
@@ -131,28 +167,40 @@ export async function runRedrive(ids: readonly string[], flags: DlqFlags): Promi
   }
   const { letters, signal } = await open(flags, ["deadLetterQueueUrl", "queueUrl"]);
   if (flags.all) {
-    const line = new ProgressLine();
-    const begunAt = performance.now();
-    try {
-      const moved = await letters.redriveAll((done, of) =>
-        line.show(() => `Sending back: ${done} of about ${of}`, begunAt),
-      );
-      line.clear();
-      report(flags, "redriven", moved, "Sent back");
-    } finally {
-      line.clear();
-    }
+    await redriveAll(letters, flags);
     return;
   }
   try {
-    const chosen = choose(await letters.receive(flags.limit ?? 1000), ids);
+    const chosen = await choose(letters, ids, flags);
     for (const letter of chosen) {
       throwIfAborted(signal);
       await letters.redrive(letter);
     }
     report(flags, "redriven", chosen.length, "Sent back");
   } finally {
-    await letters.release();
+    await release(letters);
+  }
+}
+
+async function redriveAll(letters: DeadLetters, flags: DlqFlags): Promise<void> {
+  const line = new ProgressLine();
+  const begunAt = performance.now();
+  try {
+    const moved = await letters.redriveAll((done, of) =>
+      line.show(() => `Sending back: ${done} of about ${of}`, begunAt),
+    );
+    line.clear();
+    report(flags, "redriven", moved, "Sent back");
+    const { visible } = await letters.count();
+    const none =
+      moved === 0 && visible > 0 ? `SQS has moved none of about ${visible}: try again.` : undefined;
+    const left = (await inFlight(letters)) ?? none;
+    if (left === undefined) return;
+    console.error(left);
+    process.exitCode = EXIT_CODES.failed;
+  } finally {
+    line.clear();
+    await release(letters);
   }
 }
 
@@ -161,7 +209,7 @@ export async function runDrop(ids: readonly string[], flags: DlqFlags): Promise<
   const region = regionOf(new URL(settings.deadLetterQueueUrl).hostname);
   const api = new Api({ apiUrl: settings.apiUrl, region, credentials: defaultCredentials });
   try {
-    const chosen = choose(await letters.receive(flags.limit ?? 1000), ids);
+    const chosen = await choose(letters, ids, flags);
     for (const letter of chosen) {
       throwIfAborted(signal);
       // The payload first: without it the letter still says what there was.
@@ -170,7 +218,7 @@ export async function runDrop(ids: readonly string[], flags: DlqFlags): Promise<
     }
     report(flags, "dropped", chosen.length, "Dropped");
   } finally {
-    await letters.release();
+    await release(letters);
     api.close();
   }
 }
@@ -181,7 +229,9 @@ async function deleteOwn(api: Api, object: Announcement): Promise<void> {
     await deleteObject(api, object, {});
   } catch (error) {
     if (!(error instanceof OtherBucketError)) throw error;
-    console.error(printable(`${object.key} is in another bucket, ${object.bucket}, and was left there.`));
+    console.error(
+      printable(`${object.key} is in another bucket, ${quote(object.bucket)}, and was left there.`),
+    );
   }
 }
 
@@ -190,14 +240,35 @@ function report({ json }: DlqFlags, what: string, count: number, sentence: strin
   else console.log(`${sentence}: ${count}.`);
 }
 
-/** @throws TweedleError Gone, where an id is no letter's; UsageError, where it begins several letters' */
-function choose(letters: readonly DeadLetter[], ids: readonly string[]): DeadLetter[] {
-  const chosen = ids.map((id) => {
-    const fits = letters.filter(({ messageId }) => messageId.startsWith(id));
-    const [letter] = fits;
-    if (letter && fits.length === 1) return letter;
-    if (letter) throw new UsageError(`Several letters' ids begin with ${id}.`);
-    throw new TweedleError("Gone", `There is no dead letter ${id}.`);
-  });
+/**
+ * Receives letters, and finds those that are asked for.
+ *
+ * @throws TweedleError Gone, where an id is no letter's; Unavailable, where it may be that of one in flight; UsageError,
+ *   where it begins several letters'
+ */
+async function choose(
+  letters: DeadLetters,
+  ids: readonly string[],
+  { limit = 1000 }: DlqFlags,
+): Promise<DeadLetter[]> {
+  const received = await letters.receive(limit);
+  const chosen: DeadLetter[] = [];
+  for (const id of ids) {
+    const [letter, ...others] = received.filter(({ messageId }) => messageId.startsWith(id));
+    if (others.length > 0) throw new UsageError(`Several letters' ids begin with ${quote(id)}.`);
+    if (!letter) throw await missing(letters, id, received.length === limit ? limit : undefined);
+    chosen.push(letter);
+  }
   return [...new Set(chosen)];
+}
+
+async function missing(letters: DeadLetters, id: string, limit: number | undefined): Promise<TweedleError> {
+  if (limit !== undefined) {
+    const sentence = `${quote(id)} is not among the first ${limit} dead letters: --limit looks at more.`;
+    return new TweedleError("Gone", sentence);
+  }
+  const hidden = await inFlight(letters);
+  return hidden === undefined
+    ? new TweedleError("Gone", `There is no dead letter ${quote(id)}.`)
+    : new TweedleError("Unavailable", `There is no dead letter ${quote(id)} to be seen. ${hidden}`);
 }

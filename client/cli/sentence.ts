@@ -1,4 +1,5 @@
 import { HttpError, TweedleError } from "../errors";
+import { describeSqsError, isNotJson } from "../sqs-errors";
 import { UsageError } from "./exit";
 
 const SIGN_IN = "sign in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
@@ -35,6 +36,7 @@ const SETTINGS: readonly (readonly [
     isOf(/^(QueueDoesNotExist|AWS\.SimpleQueueService\.NonExistentQueue)$/),
     () => "There is no such queue: look at its URL, and at the account of the credentials.",
   ],
+  [isNotJson, describeSqsError],
 ];
 
 /** System calls whose failure is the network's. */

@@ -1,9 +1,4 @@
-import {
-  DeleteMessageCommand,
-  GetQueueAttributesCommand,
-  type Message,
-  type SQSClient,
-} from "@aws-sdk/client-sqs";
+import { DeleteMessageCommand, type Message, type SQSClient } from "@aws-sdk/client-sqs";
 import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { Consumer as Poller } from "sqs-consumer";
@@ -13,9 +8,11 @@ import { Api, type ApiOptions } from "../api";
 import { TweedleError, checkWhole, isAccessRefused } from "../errors";
 import type { OnProgress, ProgressReport } from "../produce/progress";
 import { type RetryContext, delayBefore, retry, wait } from "../retry";
+import { readQueue } from "../queue";
 import { SignedRequest } from "../signed-request";
 import { regionOf } from "../region";
 import { parseQueueUrl, sqsClient } from "../sqs";
+import { describeSqsError } from "../sqs-errors";
 import { type Announcement, type Contents, type InlinePayload, contentsOf } from "./contents";
 import { Budget, download } from "./download";
 import { Duplicates } from "./duplicates";
@@ -239,26 +236,20 @@ export class Consumer {
 
   /** Reads the queue's attributes once, at the start: a queue that may not be read is an error at once. */
   async #readQueue(): Promise<void> {
-    const { queueUrl: QueueUrl, visibilityTimeoutSeconds } = this.#options;
-    const command = new GetQueueAttributesCommand({
-      QueueUrl,
-      AttributeNames: ["VisibilityTimeout", "RedrivePolicy"],
-    });
+    const { queueUrl, visibilityTimeoutSeconds: own } = this.#options;
+    if (own !== undefined) this.#visibilityTimeoutSeconds = own;
     try {
-      const { Attributes = {} } = await this.#sqs.send(command, { abortSignal: this.#ending.signal });
-      this.#visibilityTimeoutSeconds =
-        visibilityTimeoutSeconds ?? Number(Attributes.VisibilityTimeout ?? VISIBILITY_TIMEOUT_SECONDS);
-      this.#maxReceiveCount = maxReceiveCountOf(Attributes.RedrivePolicy);
+      const queue = await readQueue(this.#sqs, queueUrl, this.#ending.signal);
+      this.#visibilityTimeoutSeconds = own ?? queue.visibilityTimeoutSeconds ?? VISIBILITY_TIMEOUT_SECONDS;
+      this.#maxReceiveCount = queue.maxReceiveCount;
     } catch (error) {
-      if (visibilityTimeoutSeconds !== undefined) {
-        // A consumer that brings its own may do without the right to read them.
-        this.#visibilityTimeoutSeconds = visibilityTimeoutSeconds;
-        return;
-      }
+      // A consumer that brings its own may do without the right to read them.
+      if (own !== undefined) return;
       // The SDK notes a status where SQS has answered.
-      const { $metadata, message } = error as Error & { $metadata?: { httpStatusCode?: number } };
+      const { $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };
       const code = $metadata?.httpStatusCode === undefined ? "Unavailable" : "Refused";
-      throw new TweedleError(code, `The queue ${QueueUrl} cannot be read: ${message}`, { cause: error });
+      const why = describeSqsError(error as Error);
+      throw new TweedleError(code, `The queue ${queueUrl} cannot be read: ${why}`, { cause: error });
     }
   }
 
@@ -572,17 +563,6 @@ function unreadableOf(objects: readonly (Announcement | TweedleError)[]): Tweedl
   return new TweedleError(first.code, `${first.message} ${more} of it cannot be read, either.`, {
     cause: first,
   });
-}
-
-/** How often a message is received before it becomes a dead letter; undefined of a queue without a dead-letter queue. */
-function maxReceiveCountOf(redrivePolicy: string | undefined): number | undefined {
-  try {
-    const { maxReceiveCount } = JSON.parse(redrivePolicy ?? "{}") as { maxReceiveCount?: unknown };
-    // Written as a number by some, as a text by others.
-    return Number(maxReceiveCount) || undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** 30 s after the first receive, doubling up to a quarter of an hour, and up to as much again: an outage should not make dead letters. */
