@@ -1,4 +1,5 @@
 import { connect } from "node:tls";
+import { getProxyForUrl } from "proxy-from-env";
 import type { NetworkError } from "./errors";
 
 /** How long a port may take for a TLS handshake before it counts as one without TLS, in milliseconds. */
@@ -8,11 +9,14 @@ const HANDSHAKE_TIMEOUT_MS = 3000;
  * What is wrong with a URL, in a sentence, by the error that the first request to its host failed with; undefined where
  * the URL may be right, and the same request succeed later.
  */
-export async function mistakeIn({ protocol, host, hostname, port }: URL, error: NetworkError) {
+export async function mistakeIn(
+  { protocol, host, hostname, port, href }: URL,
+  error: NetworkError,
+): Promise<string | undefined> {
   const { code } = error;
   const isSecure = protocol === "https:";
-  if (code === "ENOTFOUND") return `there is no host ${hostname}. Check the URL.`;
-  if (code === "ECONNREFUSED") return `nothing listens on ${host} (connection refused). Check the URL.`;
+  if (code === "ENOTFOUND" || code === "ECONNREFUSED")
+    return `${error.message}. Check the URL${getProxyForUrl(href) ? " and the proxy" : ""}.`;
   if (isSecure && error.isCertificate) {
     return `the certificate of ${host} is not accepted (${error.message}). Check the URL; for a certificate authority of your own set NODE_EXTRA_CA_CERTS.`;
   }

@@ -12,7 +12,7 @@ import { TLSSocket } from "node:tls";
 import { XMLParser } from "fast-xml-parser";
 import { excerpt } from "../common/quote";
 import type { Service } from "../contract/answers";
-import { HttpError, NetworkError } from "./errors";
+import { HttpError, NetworkError, TweedleError } from "./errors";
 import { ProxiedHttpAgent, ProxiedHttpsAgent } from "./proxies";
 
 /** How long a connection may say nothing before it counts as broken, in milliseconds. */
@@ -74,9 +74,7 @@ export async function send(options: HttpRequest): Promise<IncomingMessage> {
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     request.once("response", resolve);
     // Once there is an answer, what breaks is the answer's error. A body that fails ends its request.
-    request.on("error", (error) =>
-      reject(bodyError ?? new NetworkError(service, error, isUntrusted(request))),
-    );
+    request.on("error", (error) => reject(bodyError ?? asNetworkError(service, error, request)));
   });
   if (body === undefined || typeof body === "string") {
     request.end(body);
@@ -89,6 +87,10 @@ export async function send(options: HttpRequest): Promise<IncomingMessage> {
   if ((response.statusCode ?? 500) >= 300) throw await refusal(service, response, request);
   return response;
 }
+
+/** What a request failed with, unless that is a sentence of ours: what a proxy refuses, or a mistake in its URL. */
+const asNetworkError = (service: Service, error: Error, request: ClientRequest): Error =>
+  error instanceof TweedleError ? error : new NetworkError(service, error, isUntrusted(request));
 
 /** Whether a request failed since its server's certificate is not accepted. (The types do not say that it may have no socket.) */
 const isUntrusted = ({ socket }: { readonly socket: Socket | null }): boolean =>

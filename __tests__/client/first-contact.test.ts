@@ -1,6 +1,4 @@
-import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { Agent, createServer } from "node:http";
 import { Agent as HttpsAgent, createServer as createTlsServer } from "node:https";
 import {
@@ -9,14 +7,11 @@ import {
   type Server,
   createServer as createPlainServer,
 } from "node:net";
-import { join } from "node:path";
 import { Api } from "../../client/api";
-import { temporaryFolder } from "../local/tools";
+import { selfSigned } from "./certificate";
 
 /* What a client says of a URL that leads nowhere, or to something else, before it has ever been there. */
 
-const folder = temporaryFolder();
-const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name)) as [string, string];
 const servers: Server[] = [];
 const listen = async (server: Server) => {
   servers.push(server.listen(0, "127.0.0.1"));
@@ -29,15 +24,9 @@ const noHost: LookupFunction = (host, _, done) =>
 const ports = { http: 0, https: 0, ssh: 0, closed: 0 };
 
 beforeAll(async () => {
-  const subject = ["-nodes", "-days", "2", "-subj", "/CN=tweedle.test"];
-  execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-keyout", key, "-out", cert, ...subject], {
-    stdio: "ignore",
-  });
   ports.http = await listen(createServer((_, response) => response.end("{}")));
   ports.https = await listen(
-    createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_, response) =>
-      response.end("{}"),
-    ),
+    createTlsServer(selfSigned("tweedle.test"), (_, response) => response.end("{}")),
   );
   ports.ssh = await listen(createPlainServer((socket) => socket.on("error", () => {}).end("SSH-2.0-x\r\n")));
   const closed = createPlainServer();
@@ -49,8 +38,16 @@ afterAll(() => {
 });
 
 test.each([
-  ["https://no-such-host.invalid/dev", () => 0, /there is no host no-such-host\.invalid\. Check the URL\.$/],
-  ["http://127.0.0.1:PORT/dev", () => ports.closed, /nothing listens on 127\.0\.0\.1:\d+ .*Check the URL\.$/],
+  [
+    "https://no-such-host.invalid/dev",
+    () => 0,
+    /no such host \(getaddrinfo ENOTFOUND no-such-host\.invalid\)\. Check the URL\.$/,
+  ],
+  [
+    "http://127.0.0.1:PORT/dev",
+    () => ports.closed,
+    /connection refused \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)\. Check the URL\.$/,
+  ],
   [
     "https://127.0.0.1:PORT/dev",
     () => ports.http,
