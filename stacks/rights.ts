@@ -281,10 +281,7 @@ const TAGGED: Readonly<Record<string, TaggedService>> = {
 const actions = (service: string, names: readonly string[]) => names.map((name) => `${service}:${name}`);
 const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
-/**
- * Actions that AWS authorises on no resource, so that a statement with one grants nothing: they are the account's, whatever the
- * stage.
- */
+/** Actions that AWS authorises on no resource: a statement with an ARN grants none of them. They reach every stage of the account. */
 const UNSCOPED = {
   read: [
     "cloudtrail:DescribeTrails",
@@ -310,7 +307,7 @@ const unscopedRights = (names: readonly string[]): Statement => ({
   Resource: "*",
 });
 
-/** Tags of a mapping grant nothing, so that another stage's are not worth a condition. */
+/** Actions on mappings by their ARN. Tags of a mapping grant nothing, so that no condition protects another stage's. */
 const EVENT_SOURCES = {
   read: ["GetEventSourceMapping", "ListTags"],
   write: ["TagResource", "UntagResource"],
@@ -371,9 +368,9 @@ const ruleRights = (place: Place, stage: string): Statement => ({
 });
 
 /**
- * What a plan of these stages reads: how everything is set, and nothing that is in it. The names of payloads it can list, since
- * AWS knows no other right to ask whether a bucket is there. By name, it reads what belongs to any stage: listed one by one, a role
- * has room for five.
+ * Permissions that a plan needs: it reads how stages are set up, and none of their contents. It can list the names of payloads, since
+ * AWS has no other right to ask whether a bucket exists. Names are matched for every stage at once: listed one by one, a role has room
+ * for five stages.
  */
 export function planRights(place: Place, stages: readonly string[]): Statement[] {
   const named = Object.entries(SERVICES).map(([service, { resources, read }]): Statement => ({

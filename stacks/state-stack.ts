@@ -79,7 +79,7 @@ export class StateStack extends PlacedStack {
   }
 
   /**
-   * Lets AWS deliver the logs of the stages' firewalls. Without it, whoever sets a stage's logging would have to be allowed to write
+   * Lets AWS deliver the logs of the stages' firewalls. Without it, the role that sets a stage's logging would need the right to write
    * any of the account's policies for logs.
    *
    * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html

@@ -4,14 +4,14 @@ import { actionReference, hasKey, typesLike } from "./reference";
 /** A request as IAM is asked about it. */
 export interface IamRequest {
   readonly action: string;
-  /** The ARN of what it is about; "*" where it is about nothing. */
+  /** An ARN; "*" for a request that is about no resource. */
   readonly resource: string;
-  /** What is known of it, by condition key. */
+  /** The values of its condition keys. */
   readonly context: Readonly<Record<string, string>>;
 }
 
 /**
- * Whether policies allow a request, as AWS authorises it by its Service Authorization Reference: an action without resource types
+ * Tells whether policies allow a request, as AWS authorises it by its Service Authorization Reference: an action without resource types
  * is asked about for "*", and a condition key is there only if the action or the type of the resource has it.
  *
  * @throws Error where the reference does not have the action, or not for this resource

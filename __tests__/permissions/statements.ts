@@ -20,13 +20,13 @@ const KNOWN: Readonly<Record<string, string>> = {
 
 const list = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
 
-/** Whether a statement with this resource may be about requests for an action. */
+/** Tells whether a statement with this resource may be about requests for an action. */
 const takes = (action: ActionReference, resource: string) =>
   resource === "*" || typesLike(action, resource).length > 0;
 
 /**
- * What AWS would never apply of a statement: an action that does not exist, that takes none of the resources, or whose requests
- * never have a key of the condition; a resource that none of the actions takes.
+ * Finds the parts of a statement that AWS never applies: an action that does not exist, that takes none of the resources, or whose
+ * requests never have a key of the condition; a resource that none of the actions takes.
  *
  * @returns a sentence for each
  */
@@ -56,7 +56,7 @@ export function faultsOf({ Sid = "", Action, Resource = "*", Condition = {} }: S
 }
 
 /**
- * The same of a whole policy.
+ * Finds those parts of a whole policy.
  *
  * @param policy as it stands in the stack's JSON, with references to other resources
  */

@@ -65,7 +65,7 @@ const RESOURCES: Readonly<Record<string, (input: Texts, place: Place, call: Call
     const { ResourceArn: logged } = (input["LoggingConfiguration"] ?? {}) as Texts;
     return given([WebACLArn, ResourceArn, ResourceARN, logged, Name && webAclArn(place, `${Name}/${Id}`)]);
   },
-  // An alias is changed by whoever may do so with the alias and with the key.
+  // A change of an alias is authorised for the alias and for the key.
   kms: ({ AliasName, KeyId, TargetKeyId = AliasName && "of-the-alias" }, place) => {
     const key = KeyId ?? TargetKeyId;
     return given([
@@ -135,7 +135,7 @@ const setWebAcl = ({ ResourceArn }: Texts, tags: Texts) => [
   request("apigateway:SetWebACL", ResourceArn, tagKeys("ResourceTag", tags)),
 ];
 
-/** What AWS authorises besides where a call makes one service use another. */
+/** Further requests that AWS authorises where a call makes one service use another. */
 const DEPENDENT: Readonly<Record<string, (input: Texts, tags: Texts) => readonly IamRequest[]>> = {
   // https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
   "lambda:CreateFunction": passRole,
@@ -152,7 +152,7 @@ const DEPENDENT: Readonly<Record<string, (input: Texts, tags: Texts) => readonly
 };
 
 /**
- * Says how AWS authorises Terraform's calls. It remembers what later calls are about: the boundaries of roles and the functions of
+ * Turns Terraform's calls into the requests that AWS authorises. It remembers what later calls are about: the boundaries of roles and the functions of
  * event source mappings.
  *
  * @param tags what the provider tags everything with

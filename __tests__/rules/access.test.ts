@@ -319,6 +319,8 @@ describe.each(["test", "prod"])("On %s, where consumers sign,", (stage) => {
     ["a consumer calls no function past the API", false, consumer, "lambda:InvokeFunction", consumerSigner],
 
     ["an operator looks at dead letters", true, operator, "sqs:ReceiveMessage", arn.dead],
+    ["an operator shows them to others again", true, operator, "sqs:ChangeMessageVisibility", arn.dead],
+    ["an operator hides no message but the dead", false, operator, "sqs:ChangeMessageVisibility", arn.queue],
     ["an operator sends them back", true, operator, "sqs:StartMessageMoveTask", arn.dead],
     ["an operator announces again", true, operator, "sqs:SendMessage", arn.queue],
     [

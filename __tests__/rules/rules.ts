@@ -1897,6 +1897,38 @@ const PIPELINES: readonly Rule[] = [
     ],
   },
   {
+    id: "pipeline-rules",
+    app: "bootstrap",
+    says: "A pipeline makes rules of EventBridge for new objects alone: one for other events could watch the whole account",
+    from: ["https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html"],
+    of: pipelineRoles,
+    holds: (role, deployment) =>
+      rightsOfRole(role, deployment)
+        .filter(({ Effect, Action }) => Effect === "Allow" && list(Action).includes("events:PutRule"))
+        .every(
+          (statement) =>
+            isDeepStrictEqual(conditionOf(statement, "StringEquals", "events:source"), ["aws.s3"]) &&
+            isDeepStrictEqual(conditionOf(statement, "StringEquals", "events:detail-type"), [
+              "Object Created",
+            ]),
+        ),
+    examples: [
+      inBootstrap(
+        mistake("rules for every event", "deploy-dev/deploy", statementBecomes("Rules", { Condition: {} }), [
+          "deploy-dev/role",
+        ]),
+      ),
+      inBootstrap(
+        mistake(
+          "rules for everything that S3 tells, its calls among it",
+          "deploy-prod/deploy",
+          statementBecomes("Rules", { Condition: { StringEquals: { "events:source": "aws.s3" } } }),
+          ["deploy-prod/role"],
+        ),
+      ),
+    ],
+  },
+  {
     id: "boundary-closed",
     app: "bootstrap",
     says: "What a stage's role may ever do is about that stage's own logs, payloads, messages, keys and API, and is nothing of IAM",

@@ -74,7 +74,7 @@ describeWith(
     let deploy: Policy[];
     let plan: Policy[];
     const translate = createTranslator(PLACE, { project: "tweedle", stage });
-    /** What was asked for by the role that deploys. */
+    /** The requests of the role that deploys. */
     const asked: IamRequest[] = [];
 
     beforeAll(async () => {

@@ -349,7 +349,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       ["plain HTTP", { Bool: { "aws:SecureTransport": "false" } }],
       ["TLS before 1.2", { NumericLessThan: { "s3:TlsVersion": "1.2" } }],
       ["Signature Version 2", { StringEquals: { "s3:signatureversion": "AWS" } }],
-    ])("refuses %s, whoever asks", (_, Condition) => {
+    ])("refuses %s to everyone", (_, Condition) => {
       expect(policyOf(bucket)).toContainEqual({
         Sid: expect.any(String),
         Effect: "Deny",
@@ -360,7 +360,7 @@ describe.each(STAGES)("The stage $stage", ({ stage, accountId, region, ...config
       });
     });
 
-    it("refuses objects under customers' own keys, whoever asks", () => {
+    it("refuses objects under customers' own keys to everyone", () => {
       expect(policyOf(bucket)).toContainEqual({
         Sid: expect.any(String),
         Effect: "Deny",

@@ -103,7 +103,7 @@ describeWith(["terraform", "moto_server", "provider"], "the stack that Terraform
         .map(({ action }) => action),
     );
   const translate = createTranslator({ accountId, region }, { project: "tweedle", stage: dev.stage });
-  /** What of that AWS would refuse to a role with these rights. */
+  /** The requests since then that AWS would refuse to a role with these rights. */
   const refusedSince = (before: number, rights: readonly Statement[]) => {
     const requests = proxy.passed
       .slice(before)

@@ -12,7 +12,7 @@ export interface Passed {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
-  /** What was asked for, in JSON or by a form; S3's XML is left out. */
+  /** The parameters, of JSON or of a form; S3's XML is left out. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly status: number;
   readonly output: string;
@@ -95,7 +95,7 @@ function createMends(): Readonly<Record<string, Mend>> {
       output: (output, _, path) => lifecycles.get(path) ?? output,
     },
     PutBucketNotificationConfiguration: {
-      // moto takes that EventBridge is told, and forgets it.
+      // moto accepts EventBridge as a target, and forgets it.
       taken: (_, path, body) => notifications.set(path, body),
     },
     GetBucketNotificationConfiguration: {
