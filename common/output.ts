@@ -1,4 +1,4 @@
-/** How a pipe or a socket says that its reader has gone. */
+/** Codes of errors by which a pipe or a socket tells that its reader has gone. */
 const READER_GONE: readonly unknown[] = ["EPIPE", "ECONNRESET"];
 
 /**
@@ -15,6 +15,6 @@ export function failOnLostOutput(report: (sentence: string) => void): void {
     process.exitCode ||= 1;
     report(`Standard output cannot be written: ${message}.`);
   });
-  // A terminal that has gone is no reason to leave anything unfinished, and no one is left to be told.
+  // A terminal that has gone is no reason to leave work unfinished.
   process.stderr.on("error", () => undefined);
 }

@@ -24,7 +24,7 @@ function tree(name: string, files: readonly string[]): string {
   return path;
 }
 
-/** What is found, by its path in the folder: its name and size, or the reason why it is skipped. */
+/** Lists the entries at a path, by their paths in the folder: name and size, or the reason why it is skipped. */
 async function found(
   path: string,
   options: FindOptions = { recursive: true },
@@ -62,7 +62,7 @@ test("names that are not UTF-8 are skipped, and no other file takes their place"
 
 test("an argument that is not UTF-8 is not taken for another file", async () => {
   const path = tree("arguments", ["caf\xe9", "caf\xef\xbf\xbd"]);
-  // What Node makes of an argument "…/caf\xe9".
+  // Node's reading of an argument "…/caf\xe9".
   const decoded = join(path, "caf\uFFFD");
   expect(await found(decoded)).toEqual({
     "arguments/caf\uFFFD":

@@ -52,7 +52,7 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** What to end with after a failure. */
+/** Gives the exit code after a failure. */
 export function codeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT_CODES.usage;
   const isInterruption = error instanceof TweedleError && error.code === "Interrupted";

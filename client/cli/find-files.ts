@@ -7,7 +7,7 @@ import { reasonOf } from "../produce/source";
 /** A file to send. */
 export interface FoundFile {
   readonly path: string;
-  /** What the payload is called, unless the user says otherwise: the path from the folder that was named, with that. */
+  /** Name of the payload, unless the user gives another: the path from the folder that was named, with that. */
   readonly name: string;
   /** In bytes; NaN of a pipe or a device, which can be read once only. */
   readonly size: number;
@@ -91,7 +91,7 @@ async function* filesIn(folder: Folder, options: FindOptions): AsyncGenerator<Fo
   }
 }
 
-/** What an entry of a folder is, and what is in it. */
+/** Finds the files at an entry of a folder. */
 async function* entryOf(
   folder: Folder,
   entry: string,
@@ -118,7 +118,7 @@ function fileAt(path: string, name: string, found: BigIntStats): FoundFile {
   return { path, name, size: found.isFile() ? Number(found.size) : NaN, isPipe: found.isFIFO() };
 }
 
-/** Why an entry of a folder that is neither a file nor a folder is not sent: reading it may never end. */
+/** Gives the reason for which an entry that is neither a file nor a folder is not sent: reading it may never end. */
 function skipped(found: BigIntStats): string {
   if (found.isSymbolicLink()) return "it is a symbolic link: --follow-links sends what it leads to";
   if (found.isSocket()) return "it is a socket";

@@ -18,12 +18,12 @@ import { ProgressLine, printJson, printable, progressText } from "./terminal";
 
 /** A payload to send. */
 interface Item {
-  /** What the user gave: a file's path, "-" or a command. */
+  /** A file's path, "-" or a command, as the user gave it. */
   readonly path: string;
   readonly name: string;
   /** In bytes; NaN of what can be read once only. */
   readonly size: number;
-  /** Where its bytes come from, if that is not the path. */
+  /** Opens its bytes, if they are not those of a file at the path. */
   readonly open: (() => Readable) | undefined;
 }
 
@@ -176,7 +176,7 @@ async function itemsOf(files: readonly string[], flags: ProduceFlags): Promise<I
   return items;
 }
 
-/** Whether a command has failed before it printed anything, a pipe does not tell. */
+/** Refuses an empty pipe: it does not tell whether the command that should have written into it has failed. */
 function refuseEmpty(bytes: number): void {
   if (bytes > 0) return;
   throw new TweedleError(

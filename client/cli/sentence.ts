@@ -74,7 +74,7 @@ export function sentenceOf(error: unknown): string | undefined {
   return message || code || name;
 }
 
-/** What an error, or what caused it, says of the user's settings for AWS. */
+/** Finds the sentence for an error, or its cause, that is about the user's settings for AWS. */
 function settingIn(error: Error): string | undefined {
   const found = SETTINGS.find(([matches]) => matches(error));
   if (found) return found[1](error);

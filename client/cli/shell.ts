@@ -75,7 +75,7 @@ export function endingWith(from: Readable, check: (bytes: number) => Promise<voi
     },
     flush: callbackify(async () => check(bytes)),
   });
-  // What goes wrong is for who reads.
+  // The reader of the stream is told of an error.
   pipeline(from, checked, () => undefined);
   return checked;
 }

@@ -62,7 +62,7 @@ export interface ProduceOptions {
   readonly onProduced?: ((produced: Produced) => void) | undefined;
 }
 
-/** A file's path, bytes in memory, or bytes as they come. */
+/** A file's path, bytes in memory, or bytes as they come. A file whose size does not count its bytes (/proc) is read as a stream. */
 export type Input = string | Uint8Array | AsyncIterable<Uint8Array | string>;
 
 const DEFAULTS = {

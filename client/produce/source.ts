@@ -55,7 +55,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "it may not be read",
 };
 
-/** Why a file system gives no file: completes the sentence "<path> cannot be sent: …." */
+/** Gives the reason for an error of the file system, which completes the sentence "<path> cannot be sent: …". */
 export function reasonOf(error: unknown): string {
   const { code = "" } = error as NodeJS.ErrnoException;
   return REASONS[code] ?? (code || String(error));
@@ -85,7 +85,7 @@ export async function openFile(path: string): Promise<FileSource | FileHandle> {
 }
 
 /**
- * Whether a file's last byte is where its size says. Linux gives most files of /proc a size of 0, and those of /sys one
+ * Tells whether a file's last byte is where its size says. Linux gives most files of /proc a size of 0, and those of /sys one
  * of 4,096: https://man7.org/linux/man-pages/man5/proc.5.html
  *
  * @throws TweedleError Invalid, where the file has changed since its size was asked for
@@ -101,7 +101,7 @@ async function isAsLongAsItSays(path: string, handle: FileHandle, stat: Stats): 
 /** @throws TweedleError Invalid */
 async function assertUnchanged(path: string, handle: FileHandle, before: Stats): Promise<void> {
   const now = await handle.stat();
-  // Whoever sets the first two back cannot set back the third.
+  // A program can set the first two back, but not the third.
   const isSame = now.size === before.size && now.mtimeMs === before.mtimeMs && now.ctimeMs === before.ctimeMs;
   if (!isSame) throw changed(path);
 }
