@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { createFolderSync } from "../common/create-folder";
+import { failOnLostOutput } from "../common/output";
 import { ProgressLine, progressText } from "../client/cli/terminal";
 import { TweedleError } from "../client/errors";
 import { DeploymentError } from "../deployment/errors";
@@ -96,6 +97,7 @@ export function terminalReporter(): Reporter {
 export async function run(command: () => Promise<void>): Promise<void> {
   // The SDK tells every user of Node 20 when its support ends; that is for us to act on.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
+  failOnLostOutput(console.error);
   try {
     await command();
   } catch (error) {

@@ -1,6 +1,7 @@
 import { EXIT_CODES, UsageError } from "../client/cli/exit";
 import { TweedleError, HttpError } from "../client/errors";
 import { printable, printableLines } from "../client/cli/terminal";
+import { failOnLostOutput } from "../common/output";
 import { ConfigurationError } from "../stacks/stage";
 import { PlanError } from "./terraform";
 
@@ -35,6 +36,7 @@ export async function runCommand(
   command: () => Promise<void> | void,
   usageCode: number = EXIT_CODES.usage,
 ): Promise<void> {
+  failOnLostOutput(console.error);
   try {
     await command();
   } catch (error) {
