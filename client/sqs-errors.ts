@@ -1,3 +1,5 @@
+import { excerpt } from "../common/quote";
+
 /**
  * Names by which SQS and engines like it refuse an operation that they do not have.
  *
@@ -20,7 +22,7 @@ export const isUnsupported = (error: unknown): boolean =>
 
 /** Describes a failed request to SQS in a sentence. */
 export function describeSqsError(error: Error): string {
-  if (!isNotJson(error)) return error.message;
+  if (!isNotJson(error)) return excerpt(error.message);
   const { $metadata } = error as Error & { readonly $metadata: { readonly httpStatusCode?: number } };
   return `The response is not SQS's (HTTP ${$metadata.httpStatusCode}, no JSON): look at the queue's URL.`;
 }

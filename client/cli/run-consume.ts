@@ -1,4 +1,3 @@
-import { formatBytes, formatTime } from "../../stacks/format";
 import { Consumer, type ConsumerEvent } from "../consume/consumer";
 import type { Payload, PayloadFacts } from "../consume/payload";
 import type { ProgressReport } from "../produce/progress";
@@ -8,7 +7,8 @@ import { execute } from "./execute";
 import { EXIT_CODES, UsageError, interruptible } from "./exit";
 import { Failures } from "./failures";
 import { Folder } from "./folder";
-import { ProgressLine, printJson, printable, progressText } from "./terminal";
+import { linePrinter, printAsJson } from "./print-event";
+import { ProgressLine, printable, progressText } from "./terminal";
 
 /** Receives payloads until there is a reason to stop. */
 export async function runConsume(flags: ConsumeFlags): Promise<void> {
@@ -19,7 +19,8 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
   const settings = await settingsOf(flags as Record<string, unknown>, ["apiUrl", "queueUrl"]);
   const folder = out === undefined ? undefined : await Folder.open(out);
   const shown = new Shown();
-  const poison = new Failures();
+  // What a command prints is not mixed with what we say.
+  const print = json ? printAsJson : linePrinter(exec === undefined ? console.log : console.error);
   const paths = new Map<string, string>();
   // Whoever consumes without an end asks for no exit code, and is told of each failure.
   const failures = flags.max !== undefined || flags.once ? new Failures() : undefined;
@@ -33,15 +34,6 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
       shown.end(payload);
     }
   };
-  /** Whether an event only says again that a message cannot succeed: it comes again at once, until it is a dead letter. */
-  const isRepeated = (event: ConsumerEvent) => {
-    if (event.kind !== "failed" || !event.permanent) return false;
-    const what = `${event.messageId} ${event.key}`;
-    const isKnown = poison.has(what);
-    if (event.receivesLeft === 0) poison.delete(what);
-    else poison.add(what);
-    return isKnown;
-  };
   const onEvent = (event: ConsumerEvent) => {
     shown.clear();
     if (event.kind === "failed") failures?.add(event.messageId);
@@ -49,9 +41,7 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
     if (event.kind === "handled") failures?.delete(event.payload.messageId);
     const path = event.kind === "handled" ? paths.get(event.payload.id) : undefined;
     if (event.kind === "handled") paths.delete(event.payload.id);
-    if (json) printJson(asJson(event, path));
-    // What a command prints is not mixed with what we say.
-    else if (!isRepeated(event)) tell(event, path, exec === undefined ? console.log : console.error);
+    print(event, path);
   };
   const interrupted = interruptible(() => consumer.abort());
   const consumer = new Consumer({
@@ -94,70 +84,6 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
     shown.clear();
     await folder?.close();
   }
-}
-
-/** Our words as the API and the other commands write them: message_id. */
-const inSnakeCase = (facts: object): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(facts).map(([name, value]) => [
-      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      value,
-    ]),
-  );
-
-function asJson(event: ConsumerEvent, path: string | undefined): Record<string, unknown> {
-  const { kind, ...rest } = event;
-  if (event.kind === "handled") {
-    const ms = Math.round(event.ms);
-    return { event: kind, ...inSnakeCase(event.payload), ...(path !== undefined && { path }), ms };
-  }
-  if (!("error" in event)) return { event: kind, ...inSnakeCase(rest) };
-  const { error, ...others } = rest as typeof event;
-  return { event: kind, ...inSnakeCase(others), reason: error.message };
-}
-
-function tell(event: ConsumerEvent, path: string | undefined, say: (line: string) => void): void {
-  switch (event.kind) {
-    case "handled": {
-      const { size, name } = event.payload;
-      say(
-        `${formatBytes(size).padStart(8)}  ${formatTime(event.ms).padStart(7)}  ${printable(path ?? name)}`,
-      );
-      break;
-    }
-    case "failed": {
-      const what = printable(event.key ?? `The message ${event.messageId}`);
-      console.error(
-        `${what}, received ${times(event.receiveCount)}: ${printable(event.error.message)} (${nextOf(event)})`,
-      );
-      break;
-    }
-    case "trouble":
-      console.error(printable(`${event.what} failed: ${event.error.message}`));
-      break;
-    case "duplicate":
-      console.error(`${printable(event.key)} came again, and was handled before.`);
-      break;
-    case "ignored":
-      // S3's test has no key: it comes whenever a notification is set, and says nothing.
-      if (event.key !== undefined) console.error(printable(`Ignored: ${event.why} of ${event.key}`));
-      break;
-  }
-}
-
-const times = (count: number) => (count === 1 ? "once" : `${count} times`);
-
-/** What becomes of a message that failed. */
-function nextOf({
-  permanent,
-  receivesLeft,
-  retryAfterSeconds,
-}: Extract<ConsumerEvent, { kind: "failed" }>): string {
-  if (receivesLeft === 0) return "it becomes a dead letter";
-  if (!permanent) return `it comes again in ${Math.round(retryAfterSeconds)} s`;
-  if (receivesLeft === undefined) return "it cannot succeed";
-  const receives = receivesLeft === 1 ? "receive" : "receives";
-  return `it cannot succeed, and becomes a dead letter after ${receivesLeft} more ${receives}`;
 }
 
 /** How far the payloads are that are being handled, by their ids. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { Readable, type ReadableOptions } from "node:stream";
+import { excerpt } from "../../common/quote";
 import { TweedleError } from "../errors";
 import { Layout } from "../produce/layout";
 import type { OnProgress } from "../produce/progress";
@@ -129,7 +130,7 @@ export class VerifiedBody extends Readable {
     if (is !== shouldBe) {
       throw new TweedleError(
         "Corrupt",
-        `The payload's ${this.check.by} is ${is}, and should be ${shouldBe}.`,
+        `The payload's ${this.check.by} is ${is}, and should be ${excerpt(shouldBe)}.`,
       );
     }
     if (this.#held) this.push(this.#held);
