@@ -1,4 +1,4 @@
-/** Longer words are no misspelled ones, and would take long to compare. */
+/** The length of the longest word that is compared, in characters. */
 const LONGEST = 50;
 
 /**

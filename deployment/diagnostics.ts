@@ -1,4 +1,4 @@
-/** What Terraform complains of: https://developer.hashicorp.com/terraform/internals/machine-readable-ui#diagnostic */
+/** An error or a warning of Terraform's: https://developer.hashicorp.com/terraform/internals/machine-readable-ui#diagnostic */
 export interface Diagnostic {
   readonly severity: "error" | "warning";
   readonly summary: string;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { quote } from "../common/quote";
 import { DeploymentError } from "./errors";
 
-/** What is read here of a state. */
+/** A state, as far as it is read here. */
 export interface State {
   readonly resources: readonly {
     readonly type: string;
@@ -21,7 +21,7 @@ const isObject = (value: unknown): value is Json =>
 /** The format of Terraform since 0.12, and of OpenTofu. */
 const VERSION = 4;
 
-/** What a state must be, and why one that is not cannot be read. */
+/** The rules of a state's form, each with why one that breaks it cannot be read. */
 const RULES: readonly (readonly [fits: (state: Json) => boolean, why: (state: Json) => string])[] = [
   // https://opentofu.org/docs/language/state/encryption/
   [(state) => !("encrypted_data" in state), () => "it is encrypted by OpenTofu"],

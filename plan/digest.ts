@@ -1,6 +1,6 @@
 import { createHash, scryptSync } from "node:crypto";
 
-/** What a digest depends on, of a change of a resource or an output in a plan's JSON. */
+/** The values in a plan's JSON of a change of a resource or an output. */
 export interface Values {
   readonly before?: unknown;
   readonly after?: unknown;

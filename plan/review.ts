@@ -32,7 +32,7 @@ export interface PlannedReview {
   readonly drift: readonly Drift[];
   readonly outputs: readonly NamedOutput[];
   readonly outputsText: string;
-  /** What Terraform, its provider and failed check blocks warn of, and changes that it leaves to a later plan. */
+  /** Warnings of Terraform, of its provider and of failed check blocks; changes that are left to a later plan. */
   readonly warnings: readonly Warning[];
 }
 
@@ -55,7 +55,7 @@ export type Review = PlannedReview | SameReview | FailedReview;
 export interface PlanParts {
   readonly names: PlanNames;
   readonly rendering: Rendering;
-  /** What Terraform said while it planned. */
+  /** Errors and warnings of Terraform's, from planning. */
   readonly diagnostics: readonly Diagnostic[];
   /** Constructs by the addresses of their resources. */
   readonly paths: ReadonlyMap<string, string>;
