@@ -310,7 +310,8 @@ export class OtherBucketError extends TweedleError {
   }
 }
 
-function parseApiUrl(apiUrl: string): URL {
+/** @throws TweedleError Invalid, where the text is no URL of an API */
+export function parseApiUrl(apiUrl: string): URL {
   let url: URL;
   try {
     url = new URL(apiUrl);

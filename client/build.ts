@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
+import { builtinModules } from "node:module";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildSync } from "esbuild";
+import { type Plugin, build, buildSync } from "esbuild";
 
 const ROOT = join(__dirname, "..");
 
@@ -26,12 +27,12 @@ export function buildCommand(outfile: string): void {
   chmodSync(outfile, 0o755);
 }
 
-/** The library: our own code as one file, the packages that it needs left to npm. */
-function buildLibrary(folder: string): void {
+/** The library for `require`: our own code as one file, the packages that it needs left to npm. */
+function buildCommonJs(outfile: string): void {
   buildSync({
     absWorkingDir: ROOT,
     entryPoints: ["client/index.ts"],
-    outfile: join(folder, "index.js"),
+    outfile,
     bundle: true,
     packages: "external",
     platform: "node",
@@ -39,17 +40,57 @@ function buildLibrary(folder: string): void {
     format: "cjs",
     logLevel: "warning",
   });
-  // The bin beside it is ESM without an extension, which Node takes from 20.10 on only.
-  const tsc = join(ROOT, "node_modules", "typescript", "lib", "tsc.js");
-  execFileSync(
-    process.execPath,
-    [tsc, "-p", join(ROOT, "client", "tsconfig.json"), "--outDir", join(folder, "types")],
-    { stdio: "inherit" },
-  );
 }
 
 /**
- * `npm run build:client`: makes dist/tweedle.js, dist/index.js and its types. `npm ci` runs it as the script
+ * The library for `import`, with the packages that it needs: most of them are CommonJS for Node, which a bundler cannot
+ * put into ESM, since their `require` of Node's own modules has no meaning there. What is loaded later, such as the AWS
+ * SDK, is in files of its own.
+ */
+async function buildModule(outdir: string): Promise<void> {
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: ["client/index.ts"],
+    outdir,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    mainFields: ["module", "main"],
+    plugins: [IMPORT_NODE],
+    legalComments: "none",
+    logLevel: "warning",
+  });
+}
+
+/** Turns each `require` of one of Node's own modules into an `import`. */
+const IMPORT_NODE: Plugin = {
+  name: "import-node",
+  setup(esbuild) {
+    const filter = new RegExp(`^(node:)?(${builtinModules.join("|")})$`);
+    esbuild.onResolve({ filter }, ({ kind, path }) =>
+      kind === "require-call" ? { path, namespace: "node" } : { path, external: true },
+    );
+    esbuild.onLoad({ filter: /./, namespace: "node" }, ({ path }) => ({
+      contents: `export * from ${JSON.stringify(path)}; export { default } from ${JSON.stringify(path)};`,
+    }));
+  },
+};
+
+/** The library's types, for both. */
+function buildTypes(outdir: string): void {
+  // The bin beside it is ESM without an extension, which Node takes from 20.10 on only.
+  const tsc = join(ROOT, "node_modules", "typescript", "lib", "tsc.js");
+  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "client", "tsconfig.json"), "--outDir", outdir], {
+    stdio: "inherit",
+  });
+  writeFileSync(join(outdir, "client", "index.d.mts"), 'export * from "./index.js";\n');
+}
+
+/**
+ * `npm run build:client`: makes dist/tweedle.js, dist/index.js, dist/esm and their types. `npm ci` runs it as the script
  * `dependencies`, and `npm pack` as `prepack`: npm takes a `prepare` for a script that an install would run, even in a
  * tarball, and warns of it. https://docs.npmjs.com/cli/using-npm/scripts#life-cycle-scripts
  */
@@ -58,7 +99,9 @@ if (require.main === module) {
     options: { outdir: { type: "string", default: join(ROOT, "dist") } },
   }).values;
   // What an earlier version has made may be no part of this one.
-  rmSync(join(outdir, "types"), { recursive: true, force: true });
+  for (const folder of ["esm", "types"]) rmSync(join(outdir, folder), { recursive: true, force: true });
   buildCommand(join(outdir, "tweedle.js"));
-  buildLibrary(outdir);
+  buildCommonJs(join(outdir, "index.js"));
+  buildTypes(join(outdir, "types"));
+  void buildModule(join(outdir, "esm"));
 }

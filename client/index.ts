@@ -1,5 +1,6 @@
 /** Tweedle's client: sends payloads of any size, and receives them. */
-export { Consumer, type ConsumerEvent, type ConsumerOptions } from "./consume/consumer";
+export type { ConsumerEvent, ConsumerOptions } from "./consume/consumer";
+export { Consumer } from "./consume/lazy-consumer";
 export type { Handler, Payload, PayloadFacts } from "./consume/payload";
 export { type ErrorCode, TweedleError } from "./errors";
 export type { Produced } from "./produce/context";

@@ -1,3 +1,6 @@
+import { quote } from "../common/quote";
+import { TweedleError } from "./errors";
+
 /**
  * Domains whose host names state their region, of AWS's partitions and of LocalStack.
  *
@@ -20,3 +23,14 @@ export function regionOf(hostname: string): string | undefined {
 /** Whether a host is SQS's own of a region, which the AWS SDK would choose by itself. */
 export const isRegionalSqs = (hostname: string): boolean =>
   /^sqs\.[^.]+\.amazonaws\.(com|com\.cn|eu)$/.test(hostname) && regionOf(hostname) !== undefined;
+
+/** @throws TweedleError Invalid, where the text is no URL */
+export function parseQueueUrl(queueUrl: string): URL {
+  try {
+    return new URL(queueUrl);
+  } catch (error) {
+    throw new TweedleError("Invalid", `The queue's URL must be one, not ${quote(queueUrl)}.`, {
+      cause: error,
+    });
+  }
+}

@@ -1,8 +1,7 @@
 import { SQSClient } from "@aws-sdk/client-sqs";
-import { quote } from "../common/quote";
 import { TweedleError } from "./errors";
 import { connections } from "./http";
-import { isRegionalSqs, regionOf } from "./region";
+import { isRegionalSqs, parseQueueUrl, regionOf } from "./region";
 import type { CredentialProvider } from "./signing";
 
 /** How long a service of AWS's may say nothing, in milliseconds. */
@@ -60,14 +59,4 @@ export function sqsClient(queueUrl: string, region?: string): SQSClient {
       : { endpoint: origin, useFipsEndpoint: false, useDualstackEndpoint: false }),
     requestHandler: requestHandler(),
   });
-}
-
-export function parseQueueUrl(queueUrl: string): URL {
-  try {
-    return new URL(queueUrl);
-  } catch (error) {
-    throw new TweedleError("Invalid", `The queue's URL must be one, not ${quote(queueUrl)}.`, {
-      cause: error,
-    });
-  }
 }

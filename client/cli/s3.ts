@@ -1,5 +1,6 @@
 import { S3Client } from "@aws-sdk/client-s3";
-import { defaultCredentials, parseQueueUrl, regionFor, requestHandler } from "../sqs";
+import { parseQueueUrl } from "../region";
+import { defaultCredentials, regionFor, requestHandler } from "../sqs";
 
 /** Whether buckets are part of the path: where S3 is not AWS's, their own host names would not resolve. */
 const usesPaths = (): boolean =>

@@ -5,14 +5,15 @@ import { Consumer as Poller } from "sqs-consumer";
 import { nameOf } from "../../functions/sign-url/keys";
 import { VISIBILITY_TIMEOUT_SECONDS } from "../../functions/sign-url/limits";
 import { Api, type ApiOptions } from "../api";
-import { TweedleError, checkWhole, isAccessRefused } from "../errors";
+import { TweedleError, isAccessRefused } from "../errors";
 import type { OnProgress, ProgressReport } from "../produce/progress";
 import { type RetryContext, delayBefore, retry, wait } from "../retry";
 import { readQueue } from "../queue";
 import { SignedRequest } from "../signed-request";
-import { regionOf } from "../region";
-import { parseQueueUrl, sqsClient } from "../sqs";
+import { parseQueueUrl, regionOf } from "../region";
+import { sqsClient } from "../sqs";
 import { describeSqsError } from "../sqs-errors";
+import { checkOptions } from "./check-options";
 import { type Announcement, type Contents, type InlinePayload, contentsOf } from "./contents";
 import { Budget, download } from "./download";
 import { Duplicates } from "./duplicates";
@@ -585,17 +586,4 @@ export async function deleteObject(
     api.askFor(bucket, "deleteObject", fields, context),
   );
   await retry(`Deleting ${key}`, () => request.exchange(context), context);
-}
-
-function checkOptions(options: ConsumerOptions): void {
-  const ranges = {
-    concurrency: [1, 1000],
-    visibilityTimeoutSeconds: [1, 43_200],
-    waitTimeSeconds: [1, 20],
-    maxMessages: [1, Number.MAX_SAFE_INTEGER],
-    graceSeconds: [0, 43_200],
-  } as const;
-  for (const [option, [least, most]] of Object.entries(ranges)) {
-    checkWhole(option, options[option as keyof typeof ranges], least, most);
-  }
 }
