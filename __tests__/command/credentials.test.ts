@@ -6,7 +6,7 @@ import { CREDENTIALS, type Chain, start } from "../../local/chain";
 import { ProducerConsumerStack } from "../../stacks/producer-consumer-stack";
 import { OPEN } from "../stacks/inspection-stack";
 import { temporaryFolder } from "../local/tools";
-import { run } from "./tools";
+import { linesOf, run } from "./tools";
 
 /** A stage whose producers and consumers sign. */
 const folder = temporaryFolder();
@@ -75,6 +75,24 @@ test("credential_process runs once for a command that asks S3 and SQS", async ()
   rmSync(runs);
   const left = await tweedle(["reconcile", "--older-than", "0", "--announce"]);
   expect([left.code, left.stderr, timesRun()]).toEqual([0, "", 1]);
+});
+
+/** NODE_OPTIONS of a process whose clock is an hour ahead. */
+const AHEAD = `--import=data:text/javascript,${encodeURIComponent(`
+  const { now } = Date;
+  globalThis.Date = class extends Date {
+    constructor(...parts) { parts.length === 0 ? super(now() + 3_600_000) : super(...parts); }
+    static now() { return now() + 3_600_000; }
+  };
+`)}`;
+
+test("a machine whose clock is an hour ahead sends and receives, and no receive is used up", async () => {
+  const env = { NODE_OPTIONS: AHEAD };
+  const sent = await tweedle(["produce", "answer.json", "--inline-threshold", "0"], env);
+  expect([sent.code, sent.stderr]).toEqual([0, ""]);
+  const received = await tweedle(["consume", "--out", "received", "--max", "1", "--json"], env);
+  const handled = linesOf(received.stdout).filter(({ event }) => event === "handled");
+  expect([received.code, handled.map(({ receive_count }) => receive_count)]).toEqual([0, [1]]);
 });
 
 test("what is missing is told in a sentence", async () => {

@@ -24,7 +24,8 @@ export const tweedle = new Command("tweedle")
 Settings come from flags, with --stage from Terraform's outputs, or else from the
 environment: TWEEDLE_API_URL, TWEEDLE_QUEUE_URL, TWEEDLE_DEAD_LETTER_QUEUE_URL,
 TWEEDLE_BUCKET_NAME, TWEEDLE_API_KEY. AWS credentials and regions are the AWS SDK's
-own; a producer needs none, unless a stage makes producers sign.
+own; a producer needs none, unless a stage makes producers sign. Proxies are those
+of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 ${EXIT_HELP}`,
   );
 
