@@ -6,7 +6,7 @@ import { type Connections, close, connections, send, textOf } from "./http";
 import { type RetryContext, type RetryOptions, retry } from "./retry";
 import type { CredentialProvider, createSigning } from "./signing";
 
-/** What the API answers: where to send which request, until when. */
+/** An answer of the API: the request to S3, and when its URL expires. */
 export interface SignedUrl {
   readonly object_key: string;
   readonly method: string;
@@ -27,9 +27,9 @@ export interface SignedCreation extends SignedUrl {
 }
 
 export interface ApiOptions {
-  /** Where the API is, with its stage: the stack's output api_url. */
+  /** The API's URL, with its stage: the stack's output api_url. */
   readonly apiUrl: string;
-  /** Whose requests to sign where the stage asks for it. @default none: such a stage refuses */
+  /** The credentials to sign requests with, where the stage asks for it. @default none: such a stage refuses */
   readonly credentials?: CredentialProvider | undefined;
   /** The key to send where the stage asks its producers for one. @default none: such a stage refuses */
   readonly apiKey?: string | undefined;
@@ -78,7 +78,7 @@ export class Api {
     return this.#url.href;
   }
 
-  /** Whether a response has said that the stage does not have an action. */
+  /** Tells an action that the stage does not have, as a response has said. */
   lacks(action: ActionName): boolean {
     return this.#missing.has(action);
   }
@@ -247,7 +247,7 @@ export class Api {
     )(url, body, isSignedAgain);
   }
 
-  /** What a response that says no means to the caller. */
+  /** Describes an error response to the caller. */
   #refusal(action: ActionName, error: HttpError): TweedleError {
     const { status, code, message } = error;
     if (code === "") return this.#foreign(error);
@@ -264,7 +264,7 @@ export class Api {
     return new Refusal("Refused", `${action}: ${message}`, { cause: error });
   }
 
-  /** API Gateway, too, answers in our JSON; what answers XML or a page is something else. */
+  /** The error of a host that is no Tweedle API: API Gateway, too, answers in our JSON. */
   #foreign(cause: Error): AccessRefusedError {
     return new AccessRefusedError("Invalid", `${this.#url.href} is no Tweedle API: ${cause.message}`, {
       cause,

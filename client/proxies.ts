@@ -11,7 +11,7 @@ const CONNECT_TIMEOUT_MS = 60_000;
 
 type OnConnected = (error: Error | null, socket: Duplex) => void;
 
-/** HTTP connections, through the proxies that the environment names. */
+/** Agent for HTTP that connects through the proxies of the environment. */
 export class ProxiedHttpAgent extends HttpAgent {
   readonly #tunnels = new Tunnels("http:", (options) => new HttpProxyAgent(options));
 
@@ -21,7 +21,7 @@ export class ProxiedHttpAgent extends HttpAgent {
   }
 }
 
-/** HTTPS connections, through the proxies that the environment names. */
+/** Agent for HTTPS that connects through the proxies of the environment. */
 export class ProxiedHttpsAgent extends HttpsAgent {
   readonly #tunnels = new Tunnels("https:", (options) => new HttpsProxyAgent(options));
 
@@ -78,7 +78,7 @@ function parseProxy(text: string): URL {
   );
 }
 
-/** A failure of a proxy, by its URL without user and password. What it answers stands in the library's message. */
+/** Describes a failure of a proxy, which is named without user and password. The library puts its status into a message. */
 function proxyError({ protocol, host }: URL, target: string, cause: Error): Error {
   const name = `The proxy ${protocol}//${host}`;
   const status = Number(/^Bad response: (\d{3})$/.exec(cause.message)?.[1] ?? 0);

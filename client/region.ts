@@ -20,7 +20,7 @@ export function regionOf(hostname: string): string | undefined {
   return DOMAINS.test(hostname) ? hostname.split(".").find((label) => REGION.test(label)) : undefined;
 }
 
-/** Whether a host is SQS's own of a region, which the AWS SDK would choose by itself. */
+/** Tells the host that the AWS SDK itself chooses for SQS in a region. */
 export const isRegionalSqs = (hostname: string): boolean =>
   /^sqs\.[^.]+\.amazonaws\.(com|com\.cn|eu)$/.test(hostname) && regionOf(hostname) !== undefined;
 

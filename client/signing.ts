@@ -1,6 +1,6 @@
 import { memoize } from "@smithy/core/config";
 import { type Signer, signedHeaders } from "../functions/send-message/signed-headers";
-import { AccessRefusedError } from "./errors";
+import { AccessRefusedError, TweedleError } from "./errors";
 import { regionOf } from "./region";
 
 /** Credentials are replaced this long before they expire, in milliseconds. */
@@ -24,14 +24,16 @@ export interface SigningOptions {
 }
 
 /**
- * Makes what signs POST requests to an API. Credentials are kept until shortly before they expire: to look them up may
+ * Makes a function that signs POST requests to an API. Credentials are kept until shortly before they expire: to look them up may
  * take a process or a request.
  *
  * @returns the headers of a request, signed with other credentials than before where those were refused; rejects with
- *   AccessRefusedError, where credentials or the region are missing
+ *   AccessRefusedError, where credentials or the region are missing, and with TweedleError Unavailable, where credentials
+ *   cannot be renewed
  */
 export function createSigning({ credentials, region, now }: SigningOptions) {
   let areRefused = false;
+  let hasSigned = false;
   const cached = memoize(
     () => credentials({ forceRefresh: areRefused }),
     ({ expiration }) => expiration !== undefined && expiration.getTime() - now() < MARGIN_MS,
@@ -46,18 +48,20 @@ export function createSigning({ credentials, region, now }: SigningOptions) {
         credentials: await cached({ forceRefresh: wasRefused }),
         date: new Date(now()),
       };
-      return await signedHeaders(url, body, signer);
+      const headers = await signedHeaders(url, body, signer);
+      hasSigned = true;
+      return headers;
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new AccessRefusedError(
-        "Refused",
-        `This stage wants its requests signed, and they cannot be: ${why}`,
-        { cause },
-      );
+      // Credentials that were there before may be there again: their service is out of reach.
+      if (hasSigned)
+        throw new TweedleError("Unavailable", `Credentials cannot be renewed: ${why}`, { cause });
+      const message = `This stage wants its requests signed, and they cannot be: ${why}`;
+      throw new AccessRefusedError("Refused", message, { cause });
     }
   };
 }
 
-/** The SDK is loaded only where it is asked. */
+/** The AWS SDK's region. The SDK is loaded only where it is asked. */
 const sdkRegion = async (hostname: string): Promise<string> =>
   await (await import("./sqs")).regionFor(hostname);

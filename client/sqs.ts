@@ -4,10 +4,10 @@ import { connections } from "./http";
 import { isRegionalSqs, parseQueueUrl, regionOf } from "./region";
 import type { CredentialProvider } from "./signing";
 
-/** How long a service of AWS's may say nothing, in milliseconds. */
+/** The longest silence of a service of AWS's, in milliseconds. */
 const SOCKET_TIMEOUT_MS = 40_000;
 
-/** How the SDK's clients connect: through the proxies that the environment names. */
+/** Connections of the SDK's clients, through the proxies of the environment. */
 export function requestHandler() {
   const { http, https } = connections();
   // Longer than a long poll: a connection that silently went away would be waited on for ever.

@@ -67,7 +67,7 @@ test("a host that states no region has the one that is given, or the SDK's, and 
   expect(await regionFor("api.example.com")).toBe("eu-west-3");
 });
 
-/** Where a queue's request goes, and the region that it is signed for, without sending it. */
+/** The host of a queue's request, and the region that it is signed for. It is not sent. */
 async function requestTo(queueUrl: string) {
   const client = sqsClient(queueUrl);
   let sent: { hostname: string; port?: number; headers: Record<string, string> } | undefined;

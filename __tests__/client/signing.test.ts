@@ -65,3 +65,19 @@ test("credentials that cannot be had are a reason to stop, and are asked for aga
   ]);
   expect(await sign(API_URL, "{}", false)).toHaveProperty("authorization");
 });
+
+test("credentials that cannot be renewed for the moment are no reason to stop", async () => {
+  const credentials = jest
+    .fn()
+    .mockResolvedValueOnce(KEYS)
+    .mockRejectedValueOnce(new Error("STS is away."))
+    .mockResolvedValue(KEYS);
+  const sign = createSigning({ credentials, region: undefined, now: Date.now });
+  await sign(API_URL, "{}", false);
+  const failed: unknown = await sign(API_URL, "{}", true).catch((error: unknown) => error);
+  expect([failed, isAccessRefused(failed)]).toEqual([
+    expect.objectContaining({ code: "Unavailable", message: "Credentials cannot be renewed: STS is away." }),
+    false,
+  ]);
+  expect(await sign(API_URL, "{}", true)).toHaveProperty("authorization");
+});

@@ -14,7 +14,7 @@ const portIn = (url: string) => Number(new URL(url).port);
 
 /** A proxy that connects to what it is asked for, as squid does. */
 const asked: { readonly target: string; readonly authorization: string | undefined }[] = [];
-/** What it answers in place of a connection. */
+/** Its answer in place of a connection. */
 let refusal: string | undefined;
 const proxy = createServer((_, response) => response.writeHead(501).end()).on(
   "connect",

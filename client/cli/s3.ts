@@ -2,7 +2,7 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { parseQueueUrl } from "../region";
 import { defaultCredentials, regionFor, requestHandler } from "../sqs";
 
-/** Whether buckets are part of the path: where S3 is not AWS's, their own host names would not resolve. */
+/** Tells an S3 that is not AWS's: buckets are part of the path there, since their host names would not resolve. */
 const usesPaths = (): boolean =>
   process.env["AWS_ENDPOINT_URL_S3"] !== undefined || process.env["AWS_ENDPOINT_URL"] !== undefined;
 

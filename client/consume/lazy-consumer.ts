@@ -3,8 +3,8 @@ import { checkOptions } from "./check-options";
 import type { Consumer as LoadedConsumer, ConsumerOptions } from "./consumer";
 
 /**
- * Receives messages and hands out their payloads, until it is stopped. The AWS SDK is loaded with the first consumer:
- * whoever imports Producer alone need not wait for it.
+ * Receives messages and hands out their payloads, until it is stopped. The AWS SDK is loaded with the first consumer,
+ * so that a program with a producer alone does without it.
  */
 export class Consumer {
   readonly #consumer: Promise<LoadedConsumer>;
@@ -14,6 +14,8 @@ export class Consumer {
     parseApiUrl(options.apiUrl);
     checkOptions(options);
     this.#consumer = import("./consumer").then((loaded) => new loaded.Consumer(options));
+    // Running or stopping it rejects.
+    this.#consumer.catch(() => undefined);
   }
 
   /**
