@@ -8,6 +8,7 @@ const folder = temporaryFolder();
 const { env } = process;
 beforeEach(() => {
   process.env = {
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
     AWS_ACCESS_KEY_ID: "AKIDEXAMPLE",
     AWS_SECRET_ACCESS_KEY: "secret",
     AWS_CONFIG_FILE: join(folder, "config"),
