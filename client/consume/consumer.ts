@@ -82,7 +82,7 @@ export type ConsumerEvent =
   /** Something beside the handling went wrong, and nothing is lost by it: a heartbeat, a delete, a poll. */
   | { readonly kind: "trouble"; readonly what: string; readonly error: Error };
 
-/** Failures that another try does not change. S3's and the API's 403 is not one: it may be a matter of rights. */
+/** Failures that another try does not change. S3's 403 is not one: it may be a matter of rights. (The API's stops the consumer.) */
 const PERMANENT: readonly string[] = ["Gone", "Invalid"];
 
 /** How long a handler has to end once it is told to, in milliseconds. */
