@@ -5,6 +5,7 @@ import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 import type { Payload } from "../../client/consume/payload";
 import { newKey } from "../../functions/sign-url/keys";
 import type { ProgressReport } from "../../client/produce/progress";
+import type { Waiting } from "../../client/retry";
 import { consumers, produce } from "./consumers";
 import { DENIED, type Fault, INTERNAL, SLOW_DOWN, THROTTLED } from "./fault-proxy";
 import { recordOf, setUp, until } from "./tools";
@@ -601,8 +602,8 @@ test("progress is told of each payload by its id, though two have one name", asy
   const reports = new Map<string, ProgressReport>();
   const { handled, ended } = consume({
     maxMessages: 2,
-    onProgress: ({ id, name, size }, report) => {
-      expect([name, size]).toEqual(["same.bin", PAYLOAD.length]);
+    onProgress: ({ id, name }, report) => {
+      expect(name).toBe("same.bin");
       reports.set(id, report);
     },
   });
@@ -610,6 +611,25 @@ test("progress is told of each payload by its id, though two have one name", asy
   const whole = { bytes: PAYLOAD.length, totalBytes: PAYLOAD.length };
   expect(reports).toEqual(new Map(handled.map(({ payload }) => [payload.id, whole])));
   expect(reports.size).toBe(2);
+});
+
+test("what keeps a payload from moving is part of its progress, and what keeps a consumer from the first is told", async () => {
+  const { proxy } = world();
+  await produce(world(), PAYLOAD, { name: "waits.bin" });
+  proxy.inject("check", SLOW_DOWN, 1);
+  const waits: Waiting[] = [];
+  const reports: [string, ProgressReport][] = [];
+  const { ended, events } = consume({
+    maxMessages: 1,
+    onWait: (waiting) => waits.push(waiting),
+    onReady: () => proxy.inject("GET", SLOW_DOWN, 1),
+    onProgress: ({ name }, report) => reports.push([name, report]),
+  });
+  await ended;
+  expect([waits[0]?.service, waits[0]?.reason]).toEqual(["api", "503 SlowDown"]);
+  const waiting = { service: "s3", reason: "503 SlowDown" };
+  expect(reports[0]).toMatchObject(["waits.bin", { bytes: 0, totalBytes: PAYLOAD.length, waiting }]);
+  expect(events.map(({ kind }) => kind)).toEqual(["handled"]);
 });
 
 describe("where the API refuses its caller", () => {

@@ -1,6 +1,7 @@
 import { Consumer, type ConsumerEvent } from "../consume/consumer";
-import type { Payload, PayloadFacts } from "../consume/payload";
+import type { Payload, PayloadIdentity } from "../consume/payload";
 import type { ProgressReport } from "../produce/progress";
+import type { Waiting } from "../retry";
 import { settingsOf } from "./configuration";
 import type { ConsumeFlags } from "./consume";
 import { execute } from "./execute";
@@ -8,7 +9,7 @@ import { EXIT_CODES, UsageError, interruptible } from "./exit";
 import { Failures } from "./failures";
 import { Folder } from "./folder";
 import { linePrinter, printAsJson } from "./print-event";
-import { ProgressLine, printable, progressText } from "./terminal";
+import { ProgressLine, printable, progressText, waitingText } from "./terminal";
 
 /** Receives payloads until there is a reason to stop. */
 export async function runConsume(flags: ConsumeFlags): Promise<void> {
@@ -56,7 +57,9 @@ export async function runConsume(flags: ConsumeFlags): Promise<void> {
     ...(retryFor !== undefined && { retry: { maxDurationMs: retryFor * 1000 } }),
     ...(retryDelay !== undefined && { retryDelaySeconds: () => retryDelay }),
     onProgress: (payload, report) => shown.progress(payload, report),
+    onWait: (waiting) => shown.wait(waiting),
     onReady: () => {
+      shown.clear();
       const queue = printable(settings.queueUrl.split("/").at(-1) ?? "");
       if (process.stderr.isTTY) console.error(`Waiting for messages on ${queue}. Ctrl-C stops.`);
     },
@@ -95,16 +98,23 @@ class Shown {
     return this.#begunAt.size;
   }
 
-  begin({ id }: PayloadFacts): void {
+  begin({ id }: PayloadIdentity): void {
     this.#begunAt.set(id, performance.now());
   }
 
-  end({ id }: PayloadFacts): void {
+  end({ id }: PayloadIdentity): void {
     this.#begunAt.delete(id);
   }
 
-  progress({ id, name }: PayloadFacts, report: ProgressReport): void {
-    const begunAt = this.#begunAt.get(id);
+  /** Shows that nothing is received because the API is out of reach. */
+  wait(waiting: Waiting): void {
+    this.#line.show(() => waitingText(waiting), performance.now() - waiting.elapsedMs);
+  }
+
+  progress({ id, name }: PayloadIdentity, report: ProgressReport): void {
+    // Before its handler begins, a payload is shown only where it waits.
+    const waitsSince = report.waiting && performance.now() - report.waiting.elapsedMs;
+    const begunAt = this.#begunAt.get(id) ?? waitsSince;
     if (begunAt === undefined) return;
     this.#line.show((elapsed) => {
       const others = this.count > 1 ? `  and ${this.count - 1} more` : "";

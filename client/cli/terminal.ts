@@ -68,7 +68,7 @@ export function progressText(
 const WAITED_FOR = { api: "the API", s3: "S3", sqs: "SQS" } as const;
 
 /** waiting for S3, 12 s of 5 min: connection refused */
-function waitingText({ service, reason, elapsedMs, maxDurationMs }: Waiting): string {
+export function waitingText({ service, reason, elapsedMs, maxDurationMs }: Waiting): string {
   const most = formatSeconds(maxDurationMs / 1000).replace(/ 00 \w+$/, "");
   return `waiting for ${service ? WAITED_FOR[service] : "this machine"}, ${formatSeconds(elapsedMs / 1000)} of ${most}: ${reason}`;
 }

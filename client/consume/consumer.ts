@@ -7,7 +7,7 @@ import { VISIBILITY_TIMEOUT_SECONDS } from "../../functions/sign-url/limits";
 import { Api, type ApiOptions } from "../api";
 import { TweedleError, isAccessRefused } from "../errors";
 import type { OnProgress, ProgressReport } from "../produce/progress";
-import { type RetryContext, delayBefore, retry, wait } from "../retry";
+import { type RetryContext, type Waiting, delayBefore, retry, wait } from "../retry";
 import { readQueue } from "../queue";
 import { SignedRequest } from "../signed-request";
 import { parseQueueUrl, regionOf } from "../region";
@@ -17,7 +17,7 @@ import { checkOptions } from "./check-options";
 import { type Announcement, type Contents, type InlinePayload, contentsOf } from "./contents";
 import { Budget, download } from "./download";
 import { Duplicates } from "./duplicates";
-import type { Handler, Payload, PayloadFacts } from "./payload";
+import type { Handler, Payload, PayloadFacts, PayloadIdentity } from "./payload";
 import { Visibility, bounded } from "./visibility";
 
 export interface ConsumerOptions extends Omit<ApiOptions, "credentials"> {
@@ -46,7 +46,9 @@ export interface ConsumerOptions extends Omit<ApiOptions, "credentials"> {
   /** The client to poll with; its credentials sign the API's requests where a stage wants that. @default a new one, from the SDK's own configuration */
   readonly sqs?: SQSClient | undefined;
   /** Called with how far a payload is, which its `id` tells from others: names are not unique. */
-  readonly onProgress?: ((payload: PayloadFacts, report: ProgressReport) => void) | undefined;
+  readonly onProgress?: ((payload: PayloadIdentity, report: ProgressReport) => void) | undefined;
+  /** Called every second while the API is out of reach at the start, before the first receive. */
+  readonly onWait?: ((waiting: Waiting) => void) | undefined;
   /** Called once the queue and the API are found, before the first receive. */
   readonly onReady?: (() => void) | undefined;
   /** Told of what happens to each message. @default nobody */
@@ -228,7 +230,7 @@ export class Consumer {
   /** Fails where the API cannot be reached, or refuses its caller, before that costs any message a receive. */
   async #checkApi(): Promise<void> {
     try {
-      await this.#api.check({ signal: this.#ending.signal });
+      await this.#api.check({ signal: this.#ending.signal, onWait: this.#options.onWait });
     } catch (error) {
       if (isAccessRefused(error) || (error instanceof TweedleError && error.code === "Unavailable"))
         throw error;
@@ -383,15 +385,12 @@ export class Consumer {
     const duplicate = await this.#duplicates.once(identity, async () => {
       const startedAt = performance.now();
       const { onProgress } = this.#options;
-      let told: PayloadFacts | undefined;
-      const { body, ...facts } = await open(
-        // What arrives before the rest is known is part of the next report.
-        onProgress && ((report) => told && onProgress(told, report)),
-      );
-      const { signal } = this.#ending;
       const id = versionId === undefined ? key : `${key}@${versionId}`;
-      told = { id, key, name: nameOf(key), receiveCount, messageId, ...facts };
-      const payload: Payload = { ...told, body, signal };
+      const about: PayloadIdentity = { id, key, name: nameOf(key), receiveCount, messageId };
+      const { body, ...opened } = await open(onProgress && ((report) => onProgress(about, report)));
+      const { signal } = this.#ending;
+      const facts: PayloadFacts = { ...about, ...opened };
+      const payload: Payload = { ...facts, body, signal };
       try {
         await this.#options.handler(payload);
         // Whatever the handler made of it: bytes that were wrong are no delivery. Whoever reads with `for await` and has
@@ -405,7 +404,7 @@ export class Consumer {
       } finally {
         body.destroy();
       }
-      this.#tell({ kind: "handled", payload: told, ms: performance.now() - startedAt });
+      this.#tell({ kind: "handled", payload: facts, ms: performance.now() - startedAt });
     });
     if (duplicate) this.#tell({ kind: "duplicate", messageId, key });
   }

@@ -28,5 +28,8 @@ export interface Payload {
 /** What is known of a payload, without its bytes. */
 export type PayloadFacts = Omit<Payload, "body" | "signal">;
 
+/** What tells a payload from others before any of it is fetched. */
+export type PayloadIdentity = Pick<Payload, "id" | "key" | "name" | "receiveCount" | "messageId">;
+
 /** Handles a payload. Once it resolves, the message is deleted and then the payload; if it rejects, both come again. */
 export type Handler = (payload: Payload) => Promise<void> | void;
