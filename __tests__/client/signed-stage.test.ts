@@ -50,7 +50,7 @@ test("a consumer without credentials, or with wrong ones, is told so, and uses u
   });
   const { ended } = consume({ sqs: none, visibilityTimeoutSeconds: undefined });
   await expect(ended).rejects.toMatchObject({
-    code: "Invalid",
+    code: "Unavailable",
     message: expect.stringContaining("There are none."),
   });
 
