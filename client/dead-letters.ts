@@ -26,7 +26,7 @@ export interface DeadLettersOptions {
   readonly deadLetterQueueUrl: string;
   /** The stack's output queue_url: where letters are sent back to. */
   readonly queueUrl: string;
-  /** Asks for an end. @default nobody does */
+  /** Asks for an end. @default never */
   readonly signal?: AbortSignal;
 }
 
@@ -46,7 +46,7 @@ export interface DeadLetter {
 /** Called with how many messages have been moved, and how many there are about. */
 type OnMoved = (moved: number, of: number) => void;
 
-/** The dead letters of a queue, for somebody who decides about them. */
+/** The dead letters of a queue, for an operator who decides about them. */
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
   readonly #held = new Map<string, DeadLetter>();
@@ -59,7 +59,7 @@ export class DeadLetters {
     this.#options = options;
   }
 
-  /** Counts the messages, approximately: those in flight are hidden, because somebody else has received them. */
+  /** Counts the messages, approximately. Those in flight are hidden, because another reader has received them. */
   async count(): Promise<{ readonly visible: number; readonly inFlight: number }> {
     const { visible, inFlight } = await this.#attributes();
     return { visible, inFlight: Math.max(0, inFlight - this.#held.size) };
@@ -103,8 +103,8 @@ export class DeadLetters {
   }
 
   /**
-   * Sends all letters back: by a task of SQS, which goes on where nobody waits for its end, or one by one where the
-   * engine has no such tasks. Messages in flight stay.
+   * Sends all letters back: by a task of SQS, which goes on if this process ends, or one by one where the engine has no
+   * such tasks. Messages in flight stay.
    *
    * @returns how many were moved
    */
@@ -173,7 +173,12 @@ export class DeadLetters {
   async release(): Promise<void> {
     const handles = [...this.#held.values()].map(({ message }) => message.ReceiptHandle ?? "");
     this.#held.clear();
-    while (handles.length > 0) await this.#show(handles.splice(0, 10));
+    const failures: unknown[] = [];
+    while (handles.length > 0) {
+      // The others are shown all the same.
+      await this.#show(handles.splice(0, 10)).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   async #show(handles: readonly string[]): Promise<void> {
@@ -278,7 +283,7 @@ export const objectsOf = ({ contents }: DeadLetter): Announcement[] =>
     ? []
     : contents.objects.filter((object): object is Announcement => !(object instanceof TweedleError));
 
-/** What is known of the payloads of a letter. */
+/** The state of the payloads of a letter. */
 export interface PayloadState {
   /** Whether all of them are still there; undefined where that cannot be said. */
   readonly exists: boolean | undefined;

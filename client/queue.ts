@@ -1,6 +1,10 @@
 import { GetQueueAttributesCommand, type QueueAttributeName, type SQSClient } from "@aws-sdk/client-sqs";
 
-/** What SQS says of a queue. Counts are approximate: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html */
+/**
+ * Attributes of a queue. Counts are approximate, and a minute old at times.
+ *
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
+ */
 export interface QueueAttributes {
   readonly arn: string;
   readonly visibilityTimeoutSeconds: number | undefined;

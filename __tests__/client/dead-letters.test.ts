@@ -149,9 +149,14 @@ test("a refusal is no lack: nothing is moved one by one", async () => {
   const letters = new DeadLetters({ sqs, ...chain });
   await expect(letters.redriveAll()).rejects.toThrow("No.");
   expect(engine.asked).not.toContain("SendMessage");
-  await letters.receive(1);
+  for (let index = 0; index < 11; index += 1) {
+    const letter = { QueueUrl: chain.deadLetterQueueUrl, MessageBody: "poison" };
+    await sqs.send(new SendMessageCommand(letter));
+  }
+  expect(await letters.receive(12)).toHaveLength(12);
   await expect(letters.release()).rejects.toThrow("No.");
-  expect(engine.asked).not.toContain("ChangeMessageVisibility");
+  const shown = engine.asked.filter((operation) => operation.startsWith("ChangeMessageVisibility"));
+  expect(shown).toEqual(["ChangeMessageVisibilityBatch", "ChangeMessageVisibilityBatch"]);
   sqs.destroy();
   await engine.stop();
 });

@@ -79,7 +79,7 @@ function printLine(event: ConsumerEvent, path: string | undefined, say: (line: s
 
 const times = (count: number) => (count === 1 ? "once" : `${count} times`);
 
-/** What becomes of a message that failed. */
+/** Says what becomes of a message that failed. */
 function nextOf({
   permanent,
   receivesLeft,

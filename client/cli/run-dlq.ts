@@ -36,8 +36,8 @@ async function release(letters: DeadLetters): Promise<void> {
 }
 
 /**
- * Says how many dead letters are in flight; undefined where none is. They are hidden because somebody has received them:
- * another command, or a consumer.
+ * Says how many dead letters are in flight; undefined where none is. They are hidden because another command, or a
+ * consumer, has received them.
  */
 async function inFlight(letters: DeadLetters): Promise<string | undefined> {
   // A reader without the right to the queue's attributes can do without.

@@ -37,7 +37,7 @@ export interface IgnoredEvent {
   readonly key: string;
 }
 
-/** What a message is about. */
+/** The contents of a message. */
 export type Contents =
   | {
       readonly kind: "objects";
