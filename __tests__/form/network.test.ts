@@ -1,24 +1,11 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, readFileSync, renameSync, utimesSync } from "node:fs";
 import type { Page, Request, Route } from "playwright-core";
-import { MIB, arrived, button, choose, describeForm, inPhase, rowOf, until } from "./tools";
+import { MIB, arrived, button, choose, describeForm, hold, inPhase, rowOf, until } from "./tools";
 
 const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("base64");
 const PART = /partNumber=/;
 const numberOf = (url: string) => Number(new URL(url).searchParams.get("partNumber"));
-
-/** Lets so many requests for parts pass, and holds those after them. */
-async function hold(page: Page, count: number) {
-  let passed = 0;
-  let release = () => undefined as void;
-  const released = new Promise<void>((resolve) => (release = resolve));
-  await page.route(PART, async (route) => {
-    passed += 1;
-    if (passed > count) await released;
-    await route.continue().catch(() => undefined);
-  });
-  return { release: () => release() };
-}
 
 /** Parts that have arrived at S3. */
 function countParts(page: Page): number[] {
@@ -83,8 +70,10 @@ describeForm("An upload from a page", (form) => {
     await rowOf(page, "large.bin").filter({ hasText: "Paused at 25.2 MB of 68.2 MB" }).waitFor();
     await button(page, "Resume", "large.bin").click();
     await page.context().setOffline(true);
-    held.release();
-    await rowOf(page, "large.bin").filter({ hasText: "No connection. It goes on by itself." }).waitFor();
+    await held.release();
+    await rowOf(page, "large.bin")
+      .filter({ hasText: "No connection. The upload continues when it is back." })
+      .waitFor();
     expect(await inPhase(page, "failed").count()).toBe(0);
     await page.context().setOffline(false);
     await arrived(page, 2);
@@ -133,7 +122,109 @@ describeForm("An upload from a page", (form) => {
     await expectWhole(path);
   });
 
-  test("that is cancelled leaves no parts behind, nor does one whose file changed", async () => {
+  test("whose signature S3 says has expired, or whose answer is 200 and an error, is signed again at every step", async () => {
+    const page = await form().visit();
+    const parts = countParts(page);
+    const refused: string[] = [];
+    const refuse = (status: number, code: string) => async (route: Route) => {
+      refused.push(code);
+      await s3Error(status, code)(route);
+    };
+    const isComplete = /\?(?=.*uploadId=)(?!.*partNumber=)/;
+    await spoil(page, /\?uploads/, 1, refuse(400, "ExpiredToken"));
+    await spoil(page, /partNumber=3&/, 1, refuse(400, "TokenRefreshRequired"));
+    await spoil(page, /partNumber=5&/, 1, refuse(400, "RequestTimeout"));
+    let completions = 0;
+    await page.route(isComplete, async (route) => {
+      completions += 1;
+      if (completions === 1) return await refuse(400, "ExpiredToken")(route);
+      if (completions === 2) return await refuse(200, "InternalError")(route);
+      return await route.continue();
+    });
+    const path = large();
+    await choose(page, [path]);
+    await arrived(page, 1);
+    expect(refused.toSorted()).toEqual([
+      "ExpiredToken",
+      "ExpiredToken",
+      "InternalError",
+      "RequestTimeout",
+      "TokenRefreshRequired",
+    ]);
+    expect(parts).toHaveLength(9);
+    await expectWhole(path);
+    await spoil(page, /X-Amz-Signature/, 1, refuse(400, "ExpiredToken"));
+    await choose(page, [form().file("small.txt", "small")]);
+    await arrived(page, 2);
+    expect(refused).toHaveLength(6);
+  });
+
+  test("says while it waits what it waits for, and fails 5 minutes after its first failure", async () => {
+    const page = await form().visit();
+    await page.clock.install();
+    await page.reload();
+    await page.route(/X-Amz-Signature/, s3Error(503, "SlowDown"));
+    await choose(page, [form().file("patient.txt", "patient")]);
+    const status = rowOf(page, "patient.txt").locator(".status");
+    const says = (text: RegExp) => status.filter({ hasText: text }).waitFor();
+    await says(/^The storage service is busy \(503 SlowDown\)\. Trying again for 5 min\.$/);
+    await page.clock.fastForward(290_000);
+    await says(/^The storage service is busy \(503 SlowDown\)\. Trying again for \d s\.$/);
+    await page.clock.fastForward(20_000);
+    await inPhase(page, "failed").waitFor();
+    expect(await status.textContent()).toBe("Upload failed after several attempts (503 SlowDown).");
+    await page.unroute(/X-Amz-Signature/);
+    await button(page, "Try again", "patient.txt").click();
+    await arrived(page, 1);
+  });
+
+  test("waits for a lost connection as long as it takes", async () => {
+    const page = await form().visit();
+    await page.clock.install();
+    await page.reload();
+    await page.context().setOffline(true);
+    await choose(page, [form().file("train.txt", "in a tunnel")]);
+    await rowOf(page, "train.txt").filter({ hasText: "No connection." }).waitFor();
+    await page.clock.fastForward(3_600_000);
+    expect(await rowOf(page, "train.txt").locator(".status").textContent()).toMatch(/^No connection\./);
+    await page.context().setOffline(false);
+    await arrived(page, 1);
+  });
+
+  test("waits as long as the API asks for, and fails at once where that is more than 5 minutes", async () => {
+    const page = await form().visit();
+    const asked: number[] = [];
+    const refuse = (seconds: number) => (route: Route) => {
+      asked.push(seconds);
+      return route.fulfill({
+        status: 429,
+        headers: { "retry-after": String(seconds) },
+        json: { error: { code: "TooManyRequests", message: "Too many requests." } },
+      });
+    };
+    await spoil(page, /\/putObject$/, 1, refuse(1));
+    const start = Date.now();
+    await choose(page, [form().file("asked.txt", "asked")]);
+    await arrived(page, 1);
+    expect([asked, Date.now() - start >= 1000]).toEqual([[1], true]);
+    await page.route(/\/putObject$/, refuse(301));
+    await choose(page, [form().file("refused.txt", "refused")]);
+    await inPhase(page, "failed").waitFor();
+    expect(await rowOf(page, "refused.txt").locator(".status").textContent()).toBe(
+      "Upload failed after several attempts (429 TooManyRequests). Too many requests.",
+    );
+    expect(asked).toEqual([1, 301]);
+  });
+
+  test("whose bytes S3 got damaged is tried again", async () => {
+    const page = await form().visit();
+    await spoil(page, /X-Amz-Signature/, 1, s3Error(400, "BadDigest"));
+    await choose(page, [form().file("damaged.txt", "damaged")]);
+    await arrived(page, 1);
+    expect((await form().world.arrived()).map(({ bytes }) => bytes.toString())).toEqual(["damaged"]);
+  });
+
+  test("that is cancelled leaves no parts behind, nor does one whose file is gone", async () => {
     const path = large("cancelled.bin");
     const page = await form().visit();
     const { parts, release } = await begin(page, path, 2);
@@ -141,21 +232,121 @@ describeForm("An upload from a page", (form) => {
     await button(page, "Cancel", "cancelled.bin").click();
     await until(() => form().world.uploadsLeft() === 0);
     await inPhase(page, "cancelled").waitFor();
-    release();
+    await release();
     await button(page, "Remove", "cancelled.bin").click();
 
-    await page.unroute(PART);
     const next = await hold(page, 2);
     await choose(page, [path]);
     await until(() => parts.length === 4);
-    appendFileSync(path, "changed");
-    next.release();
+    renameSync(path, `${path}.moved`);
+    await next.release();
     await inPhase(page, "failed").waitFor();
     expect(await rowOf(page, "cancelled.bin").locator(".status").textContent()).toBe(
-      "The file was changed, moved or deleted meanwhile. Choose it once more.",
+      "The file was changed, moved or deleted during the upload. Choose it again.",
     );
+    expect(await page.getByRole("button", { name: /^Try again/ }).count()).toBe(0);
     await until(() => form().world.uploadsLeft() === 0);
     expect(await form().world.objects()).toEqual([]);
+  });
+
+  test("whose file cannot be read keeps its parts until it is removed, or goes on where the file is chosen again", async () => {
+    const path = large("unreadable.bin");
+    const touch = (seconds: number) => utimesSync(path, seconds, seconds);
+    touch(2);
+    const page = await form().visit();
+    const { parts, release } = await begin(page, path, 2);
+    // A browser does not read a file of another date, and does not say why.
+    touch(1);
+    await release();
+    await inPhase(page, "failed").waitFor();
+    expect(await rowOf(page, "unreadable.bin").locator(".status").textContent()).toBe(
+      "The file cannot be read: it has changed, or is not available at the moment. Choose it again to continue.",
+    );
+    touch(2);
+    await choose(page, [path]);
+    await arrived(page, 1);
+    expect(new Set(parts).size).toBe(9);
+    expect(parts).toHaveLength(9);
+    await expectWhole(path);
+    await button(page, "Remove", "unreadable.bin").first().click();
+    expect(await inPhase(page, "done").count()).toBe(1);
+
+    const changed = await begin(page, large("changed.bin"), 2);
+    appendFileSync(large("changed.bin"), "changed");
+    await changed.release();
+    await inPhase(page, "failed").waitFor();
+    expect(form().world.uploadsLeft()).toBe(1);
+    await button(page, "Remove", "changed.bin").click();
+    await until(() => form().world.uploadsLeft() === 0);
+  });
+
+  test("pauses, goes on, is tried again and cancelled where storage can be read but not written", async () => {
+    const page = await form().visit();
+    await page.addInitScript(`Storage.prototype.setItem = () => {
+      throw new DOMException("The quota has been exceeded.", "QuotaExceededError");
+    }`);
+    await page.reload();
+    const path = large();
+    const { parts, release } = await begin(page, path, 3);
+    await button(page, "Pause", "large.bin").click();
+    await rowOf(page, "large.bin").filter({ hasText: "Paused" }).waitFor();
+    await release();
+    await page.route(/partNumber=7&/, s3Error(400, "InvalidRequest"));
+    await button(page, "Resume", "large.bin").click();
+    await inPhase(page, "failed").waitFor();
+    await page.unroute(/partNumber=7&/);
+    await button(page, "Try again", "large.bin").click();
+    await arrived(page, 1);
+    expect(parts.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    await expectWhole(path);
+
+    const cancelled = await begin(page, large("cancelled.bin"), 1);
+    await button(page, "Cancel", "cancelled.bin").click();
+    await until(() => form().world.uploadsLeft() === 0);
+    await cancelled.release();
+  });
+
+  test("whose file cannot be read while the page is being left ends in nothing, and goes on if the page stays", async () => {
+    const path = large();
+    const page = await form().visit();
+    await page.clock.install();
+    await page.reload();
+    const parts = countParts(page);
+    // WebKit reads no file from the moment that a page is being left; which error it gives is its own affair.
+    await page.evaluate(`{
+      const { arrayBuffer } = Blob.prototype;
+      window.reads = 0;
+      window.leaveAtRead = (number, event) => {
+        window.left = new Promise((resolve) => {
+          Blob.prototype.arrayBuffer = async function () {
+            reads += 1;
+            if (reads < number) return await arrayBuffer.call(this);
+            if (reads === number) dispatchEvent(new Event(event));
+            resolve();
+            throw new DOMException("no", "NotFoundError");
+          };
+        });
+      };
+      leaveAtRead(4, "beforeunload");
+    }`);
+    const holdsStill = async () => {
+      await page.evaluate("left");
+      await page.clock.fastForward(5000);
+      expect([await inPhase(page, "running").count(), form().world.uploadsLeft()]).toEqual([1, 1]);
+      expect(await page.evaluate("Object.keys(localStorage).length")).toBe(1);
+    };
+    await choose(page, [path]);
+    await holdsStill();
+    await page.evaluate(`leaveAtRead(reads + 2, "pagehide")`);
+    await page.clock.fastForward(10_000);
+    await holdsStill();
+    await page.clock.fastForward(60_000);
+    await holdsStill();
+    await page.evaluate(`{ leaveAtRead(Infinity); dispatchEvent(new Event("pageshow")); }`);
+    await page.clock.fastForward(1000);
+    await arrived(page, 1);
+    expect(parts.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    await expectWhole(path);
   });
 
   test("is in one tab only, asks before the page is left, and goes on after it where the same file is chosen again", async () => {
@@ -165,7 +356,7 @@ describeForm("An upload from a page", (form) => {
     const other = await form().open(page.context());
     await choose(other, [path]);
     await rowOf(other, "large.bin")
-      .filter({ hasText: "on its way already, here or in another tab" })
+      .filter({ hasText: "is being uploaded already, here or in another tab" })
       .waitFor();
     await other.close();
     // A browser asks of whom it has seen do something.
@@ -176,7 +367,6 @@ describeForm("An upload from a page", (form) => {
     expect(dialog.type()).toBe("beforeunload");
     await dialog.accept();
     await reloaded;
-    await page.unroute(PART);
     expect(await page.evaluate("JSON.stringify(localStorage)")).not.toMatch(
       /https?:\/\/[^"]*X-Amz|Signature/,
     );
@@ -196,7 +386,6 @@ describeForm("An upload from a page", (form) => {
     const { parts } = await begin(page, path, 3);
     page.on("dialog", (dialog) => void dialog.accept());
     await page.reload();
-    await page.unroute(PART);
     // S3 says that one of them is another: which went first is the lanes' to say.
     const [other] = parts;
     await page.route(/X-Amz-Signature.*uploadId|uploadId.*X-Amz-Signature/, async (route) => {
@@ -221,11 +410,14 @@ describeForm("An upload from a page", (form) => {
     const { parts } = await begin(page, path, 3);
     await button(page, "Pause", "large.bin").click();
     await rowOf(page, "large.bin").filter({ hasText: "Paused" }).waitFor();
+    // A tab lets go of a file once what it was doing with it has ended.
+    await page.evaluate(`navigator.locks.query().then(({ held }) =>
+      Promise.all(held.map(({ name }) => navigator.locks.request(name, () => undefined))))`);
     const other = await form().open(page.context());
     const { parts: otherParts, release } = await begin(other, path, 2);
     await button(page, "Cancel", "large.bin").click();
     await inPhase(page, "cancelled").waitFor();
-    release();
+    await release();
     await arrived(other, 1);
     expect([...parts, ...otherParts].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     await expectWhole(path);
@@ -257,17 +449,21 @@ describeForm("An upload from a page", (form) => {
 
   test("that the bucket refuses says so plainly, with S3's word and nothing else of what it said", async () => {
     const page = await form().visit();
-    await page.route(/X-Amz-Signature/, s3Error(403, "AccessDenied"));
+    let attempts = 0;
+    await page.route(/X-Amz-Signature/, async (route) => {
+      attempts += 1;
+      await s3Error(403, "AccessDenied")(route);
+    });
     await choose(page, [form().file("refused.txt", "refused")]);
     await inPhase(page, "failed").waitFor();
     const status = rowOf(page, "refused.txt").locator(".status");
-    expect(await status.textContent()).toBe(
-      "The storage refuses it (403 AccessDenied). Try again later, or tell whoever runs this page.",
-    );
+    expect(await status.textContent()).toBe("The storage service rejected the upload (403 AccessDenied).");
+    // Another URL might have helped.
+    expect(attempts).toBe(3);
     await page.unroute(/X-Amz-Signature/);
     await page.route(/X-Amz-Signature/, s3Error(400, "<img src=x onerror=alert(1)>"));
     await button(page, "Try again", "refused.txt").click();
-    await status.filter({ hasText: "The storage refuses it (400). Try again later" }).waitFor();
+    await status.filter({ hasText: "The storage service rejected the upload (400)." }).waitFor();
     await page.unroute(/X-Amz-Signature/);
     await button(page, "Try again", "refused.txt").click();
     await arrived(page, 1);
@@ -290,7 +486,7 @@ describeForm("An upload from a page", (form) => {
     await choose(page, [large()]);
     await inPhase(page, "failed").waitFor();
     expect(await rowOf(page, "large.bin").locator(".status").textContent()).toMatch(
-      /^It is refused: upload_id must be an upload id as S3 gave it/,
+      /^Rejected: upload_id must be an upload id as S3 gave it/,
     );
     // Even the API's own answer may lead the page nowhere but to the bucket.
     await page.route(/\/putObject$/, async (route) => {
@@ -301,6 +497,7 @@ describeForm("An upload from a page", (form) => {
     await choose(page, [form().file("secret.txt", "secret")]);
     await until(() => form().complaints.some((one) => one.includes("Content Security Policy")));
     expect(reached).toBe(false);
+    await page.unrouteAll({ behavior: "ignoreErrors" });
     await page.close();
     form().complaints.length = 0;
   });

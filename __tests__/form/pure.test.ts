@@ -1,5 +1,12 @@
 import * as fc from "fast-check";
 import { isName } from "../../functions/sign-url/keys";
+import {
+  Failure,
+  NoAnswer,
+  Refusal,
+  failureOf,
+  outcomeUnknown,
+} from "../../functions/upload-form/page/errors";
 import { Meter } from "../../functions/upload-form/page/meter";
 import { cleanName } from "../../functions/upload-form/page/names";
 import { limits, more, summary } from "../../functions/upload-form/page/texts";
@@ -49,6 +56,72 @@ describe("A file's name, as the page sends it,", () => {
     const name = cleanName(`${"folder/".repeat(200)}${"x".repeat(60)}.tar.gz`);
     expect(name).toMatch(/^folder\/.*…x+\.tar\.gz$/);
     expect(Buffer.byteLength(name)).toBeLessThanOrEqual(981);
+  });
+});
+
+describe("An error", () => {
+  /** An error response: s3 503 SlowDown, and the API's own sentence after that. */
+  function refusal(response: string): Refusal {
+    const [service = "", status = "", code = "", ...sentence] = response.split(" ");
+    return new Refusal(service as "s3" | "api", Number(status), code, sentence.join(" "));
+  }
+
+  test.each([
+    // Signed again until that has not helped.
+    ["s3 400 ExpiredToken", "sign again", "The storage service rejected the upload (400 ExpiredToken)."],
+    ["s3 403 AccessDenied", "sign again", "The storage service rejected the upload (403 AccessDenied)."],
+    ["s3 403", "sign again", "The storage service rejected the upload (403)."],
+    ["s3 400 RequestTimeout", "retry", "Upload failed after several attempts (400 RequestTimeout)."],
+    ["s3 400 BadDigest", "retry", "Upload failed after several attempts (400 BadDigest)."],
+    ["s3 409 OperationAborted", "retry", "Upload failed after several attempts (409 OperationAborted)."],
+    ["s3 503 SlowDown", "retry", "Upload failed after several attempts (503 SlowDown)."],
+    // S3 may say 200 before it knows better.
+    ["s3 200 InternalError", "retry", "Upload failed after several attempts (200 InternalError)."],
+    ["s3 502", "retry", "Upload failed after several attempts (502)."],
+    ["s3 400 InvalidRequest", "final", "The storage service rejected the upload (400 InvalidRequest)."],
+    ["s3 404 NoSuchUpload", "final", "The storage service rejected the upload (404 NoSuchUpload)."],
+    [
+      "api 429 TooManyRequests Wait.",
+      "retry",
+      "Upload failed after several attempts (429 TooManyRequests). Wait.",
+    ],
+    ["api 500 InternalError", "retry", "Upload failed after several attempts (500 InternalError)."],
+    ["api 400 InvalidObjectKey Another name.", "final", "Rejected: Another name."],
+    // Of a proxy, which has no words of the API's.
+    ["api 403", "final", "Rejected: 403."],
+  ])("response %s: its remedy is %s, and then: %s", (response, remedy, sentence) => {
+    const error = refusal(response);
+    expect(error.remedy).toBe(remedy);
+    // Whatever it is, the upload is kept: another try may go on with it.
+    expect(failureOf(error)).toMatchObject({ message: sentence, mayRetry: true });
+  });
+
+  test.each([
+    [
+      "no response of S3",
+      new NoAnswer("s3"),
+      /several attempts: the storage service does not respond\./,
+      true,
+    ],
+    ["no response of the API", new NoAnswer("api"), /several attempts: this site does not respond\.$/, true],
+    ["a bug of the page", new TypeError("no"), /^Something went wrong on this page: TypeError: no$/, true],
+    ["a file that is too large", new Failure("Too large.", false), /^Too large\.$/, false],
+  ])("that is %s says so", (_, error, sentence, mayRetry) => {
+    const failure = failureOf(error);
+    expect([failure.message, failure.mayRetry]).toEqual([expect.stringMatching(sentence), mayRetry]);
+  });
+
+  test.each([
+    ["s3 503 SlowDown", true],
+    ["s3 200 InternalError", true],
+    ["s3 403 AccessDenied", false],
+    ["s3 412 PreconditionFailed", false],
+  ])("response %s: the request may have been carried out: %s", (response, unknown) => {
+    expect(outcomeUnknown(refusal(response))).toBe(unknown);
+  });
+
+  test("that is no response leaves open whether the request was carried out, and a bug does not", () => {
+    expect([outcomeUnknown(new NoAnswer("s3")), outcomeUnknown(new TypeError("no"))]).toEqual([true, false]);
   });
 });
 

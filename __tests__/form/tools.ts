@@ -154,3 +154,35 @@ export const arrived = (page: Page, count: number): Promise<void> =>
     .waitFor();
 
 export const keysOf = (page: Page): Promise<string[]> => page.locator(".row code").allTextContents();
+
+/**
+ * Lets so many parts of a page's uploads ask for their URLs, and holds those after them. It is done in the page: of a
+ * page with a route, Chromium hands over every body, which takes ten times as long.
+ */
+export async function hold(page: Page, count: number) {
+  await page.evaluate(`{
+    const { fetch } = window;
+    let asked = 0;
+    const released = new Promise((resolve) => { window.release = resolve; });
+    window.reached = new Promise((reach) => {
+      window.fetch = async (url, options) => {
+        if (url.endsWith("/uploadPart")) asked += 1;
+        if (asked > ${count} && url.endsWith("/uploadPart")) {
+          reach();
+          const { signal } = options;
+          await Promise.race([
+            released,
+            new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+          ]);
+        }
+        return await fetch(url, options);
+      };
+    });
+    // The value of this script: a promise would be waited for.
+    undefined;
+  }`);
+  return {
+    reached: () => page.evaluate("reached"),
+    release: () => page.evaluate("release()"),
+  };
+}

@@ -5,7 +5,19 @@ import { pipeline } from "node:stream/promises";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { Consumer } from "../../client/consume/consumer";
 import { CREDENTIALS } from "../../local/chain";
-import { MIB, arrived, button, choose, describeForm, drop, inPhase, keysOf, rowOf, rows } from "./tools";
+import {
+  MIB,
+  arrived,
+  button,
+  choose,
+  describeForm,
+  drop,
+  hold,
+  inPhase,
+  keysOf,
+  rowOf,
+  rows,
+} from "./tools";
 
 const sha256 = async (stream: NodeJS.ReadableStream) => {
   const hash = createHash("sha256");
@@ -105,8 +117,8 @@ describeForm("A visitor's files", (form) => {
     await arrived(page, 3);
     expect((await keysOf(page)).map((key) => key.slice(43))).toEqual(cases.map(([, sent]) => sent));
     expect(await rows(page).locator(".renamed:visible").allTextContents()).toEqual([
-      "Sent as rtl_fdp.exe: some of its characters are not fit for a key.",
-      "Sent as back_slash_.txt: some of its characters are not fit for a key.",
+      "Uploaded as rtl_fdp.exe: unsupported characters were replaced.",
+      "Uploaded as back_slash_.txt: unsupported characters were replaced.",
     ]);
   });
 
@@ -136,14 +148,14 @@ describeForm("A visitor's files", (form) => {
     await page.keyboard.press("Tab");
     expect(await focused().textContent()).toBe("Choose files");
     await page.keyboard.press("Enter");
-    const held = hold(page, 1);
+    const held = await hold(page, 1);
     await (await chooser).setFiles(form().file("keys.bin", 66 * MIB));
-    await held.reached;
+    await held.reached();
     for (const key of ["Tab", "Tab"]) await page.keyboard.press(key);
     await at("Pause: keys.bin");
     await page.keyboard.press("Space");
     await at("Resume: keys.bin");
-    held.release();
+    await held.release();
     await page.keyboard.press("Space");
     await arrived(page, 1);
     // Its button is gone, and the keyboard is where there is something to do.
@@ -192,24 +204,6 @@ describeForm("A visitor's files", (form) => {
   });
 });
 
-/** Lets so many parts pass, and holds those after them. */
-function hold(page: import("playwright-core").Page, count: number) {
-  let passed = 0;
-  let release = () => undefined as void;
-  let reach = () => undefined as void;
-  const released = new Promise<void>((resolve) => (release = resolve));
-  const reached = new Promise<void>((resolve) => (reach = resolve));
-  void page.route(/partNumber=/, async (route) => {
-    passed += 1;
-    if (passed > count) {
-      reach();
-      await released;
-    }
-    await route.continue().catch(() => undefined);
-  });
-  return { reached, release: () => release() };
-}
-
 const SMALL = "A stage that takes images and PDF of at most 1 MB";
 describeForm(
   SMALL,
@@ -222,8 +216,8 @@ describeForm(
       await choose(page, [form().file("large.png", 1_500_000), form().file("page.html", "<p>")]);
       await inPhase(page, "failed").nth(1).waitFor();
       expect(await page.locator(".status").allTextContents()).toEqual([
-        "Too large: it has 1.5 MB, and at most 1.0 MB are taken here.",
-        "This type (text/html) is not taken here: images and PDF only.",
+        "Too large: 1.5 MB. The limit is 1.0 MB.",
+        "Files of the type text/html are not accepted: images and PDF only.",
       ]);
       expect(asked).toEqual([]);
       // Another try would end in the same way.
@@ -241,7 +235,7 @@ describeForm(
       await choose(page, [form().file("small.png", "x")]);
       await inPhase(page, "failed").waitFor();
       expect(await rowOf(page, "small.png").locator(".status").textContent()).toBe(
-        'It is refused: content_type must be of a type that is taken here: image/*, application/pdf, not "text/html".',
+        'Rejected: content_type must be of a type that is taken here: image/*, application/pdf, not "text/html".',
       );
       await page.unroute(/\/putObject$/);
       await button(page, "Try again", "small.png").click();

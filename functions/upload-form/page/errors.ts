@@ -1,43 +1,58 @@
+import { type Remedy, type Service, remedyOf } from "../../../contract/answers";
 import { FAILURE } from "./texts";
 
-/** What a file's upload ended with: a sentence for people, and whether another try may help. */
+/** The end of a file's upload that is no success: a sentence for people, and whether another try may help. */
 export class Failure extends Error {
   constructor(
     message: string,
+    /** Whether the upload can go on: what S3 has of it stays. Where it cannot, it is given up. */
     readonly mayRetry: boolean,
   ) {
     super(message);
   }
 }
 
-/** An answer that says no. */
+/** An error response. */
 export class Refusal extends Error {
   constructor(
-    readonly from: "api" | "bucket",
+    readonly service: Service,
     readonly status: number,
-    /** The API's or S3's word for it: AccessDenied, SlowDown. Empty where the answer has none. */
+    /** The service's own code, such as AccessDenied or SlowDown. Empty where the response has none. */
     readonly code: string,
+    /** A sentence of the API's; empty where the response has none. */
     message = "",
+    /** How long the service asks to wait before the next request, in milliseconds. */
+    readonly retryAfterMs = 0,
   ) {
     super(message);
   }
+
+  /** What to do about it. */
+  get remedy(): Remedy {
+    return remedyOf(this.service, this.status, this.code);
+  }
 }
 
-/** No answer: the network, or a browser that may not show one. */
-export class NoAnswer extends Error {}
+/** A request without a response: the network failed, or the browser may not show the response. */
+export class NoAnswer extends Error {
+  constructor(readonly service: Service) {
+    super();
+  }
+}
 
-/** The bytes of the file are not those any more that were chosen. */
-export const changed = () => new Failure(FAILURE.changed, false);
+/** A response that is not S3's, although its status says success: something between the page and S3 wrote it. */
+export const notOfS3 = (): Refusal => new Refusal("s3", 502, "");
 
-/** What a person is told of an error. */
+/** Whether a request that failed may have been carried out: its response was lost, or says nothing about it. */
+export const outcomeUnknown = (error: unknown): boolean =>
+  error instanceof NoAnswer || (error instanceof Refusal && (error.status >= 500 || error.status < 300));
+
+/** The failure of an upload that an error ends, as a person is told of it. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error;
-  if (error instanceof NoAnswer) return new Failure(FAILURE.unreachable, true);
+  if (error instanceof NoAnswer)
+    return new Failure(error.service === "api" ? FAILURE.silent : FAILURE.unreachable, true);
   if (!(error instanceof Refusal)) return new Failure(FAILURE.ours(String(error)), true);
-  const { from, status, code, message } = error;
-  if (code === "BadDigest") return changed();
-  if (status === 429 || status >= 500) return new Failure(FAILURE.again(status, code), true);
-  return from === "api"
-    ? new Failure(FAILURE.api(message || `${status} ${code}`), true)
-    : new Failure(FAILURE.bucket(status, code), true);
+  if (error.remedy === "retry") return new Failure(FAILURE.again(error), true);
+  return new Failure(error.service === "api" ? FAILURE.api(error) : FAILURE.bucket(error), true);
 }

@@ -1,6 +1,14 @@
-/** A file that was chosen, and where it lay among what was chosen with it: photos/2026/cat.jpg. */
-export interface Item {
+/** A file as it was when it was chosen. Some browsers let its size and date follow the disk. */
+export interface ChosenFile {
   readonly file: File;
+  /** In bytes. */
+  readonly size: number;
+  /** In milliseconds since 1970. */
+  readonly lastModified: number;
+}
+
+/** A chosen file, and where it lay among what was chosen with it: photos/2026/cat.jpg. */
+export interface Item extends ChosenFile {
   readonly path: string;
 }
 
@@ -10,11 +18,14 @@ export interface Found {
   readonly unread: number;
 }
 
-const itemOf = (file: File): Item => ({ file, path: file.webkitRelativePath || file.name });
+const itemOf = (file: File, path = file.webkitRelativePath || file.name): Item => {
+  const { size, lastModified } = file;
+  return { file, size, lastModified, path };
+};
 
 /** The files of an input. */
 export const chosen = ({ files }: HTMLInputElement): Found => ({
-  items: Array.from(files ?? [], itemOf),
+  items: Array.from(files ?? [], (file) => itemOf(file)),
   unread: 0,
 });
 
@@ -22,13 +33,13 @@ export const chosen = ({ files }: HTMLInputElement): Found => ({
 export async function dropped({ items, files }: DataTransfer): Promise<Found> {
   // Later the list is empty.
   const entries = Array.from(items, (item) => (item.kind === "file" ? item.webkitGetAsEntry() : null));
-  const whole = Array.from(files, itemOf);
+  const whole = Array.from(files, (file) => itemOf(file));
   if (entries.every((entry) => !entry)) return { items: whole, unread: 0 };
   const found: Item[] = [];
   let unread = 0;
   const walk = async (entry: FileSystemEntry): Promise<void> => {
     try {
-      if (isFile(entry)) found.push({ file: await fileOf(entry), path: entry.fullPath.slice(1) });
+      if (isFile(entry)) found.push(itemOf(await fileOf(entry), entry.fullPath.slice(1)));
       else for await (const child of children(entry as FileSystemDirectoryEntry)) await walk(child);
     } catch {
       unread += 1;

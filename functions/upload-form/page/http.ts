@@ -1,5 +1,5 @@
 import { on } from "./dom";
-import { NoAnswer, Refusal } from "./errors";
+import { NoAnswer, Refusal, notOfS3 } from "./errors";
 import { API } from "./settings";
 import { textIn } from "./xml";
 
@@ -33,12 +33,18 @@ export async function ask(action: string, fields: object, signal?: AbortSignal):
     text = await response.text();
   } catch {
     signal?.throwIfAborted();
-    throw new NoAnswer(action);
+    throw new NoAnswer("api");
   }
   const { error, ...signed } = parse(text);
-  if (!response.ok) throw new Refusal("api", response.status, error?.code ?? "", error?.message);
+  if (!response.ok) {
+    const { code = "", message } = error ?? {};
+    throw new Refusal("api", response.status, code, message, retryAfterMs(response.headers));
+  }
   return signed as Signed;
 }
+
+/** In seconds, as the API sends it: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after */
+const retryAfterMs = (headers: Headers) => (Number(headers.get("retry-after")) || 0) * 1000;
 
 interface ApiAnswer extends Partial<Signed> {
   readonly error?: { readonly code?: string; readonly message?: string };
@@ -114,7 +120,7 @@ export function send(
     const lost = () => {
       request.abort();
       over();
-      reject(new NoAnswer(method));
+      reject(new NoAnswer("s3"));
     };
     request.open(method, url);
     for (const [name, value] of Object.entries(headers)) {
@@ -131,11 +137,12 @@ export function send(
       over();
       const { status, responseText: xml } = request;
       const code = /^\w{0,64}$/.exec(textIn(xml, "Code"))?.[0] ?? "";
-      if (status < 200 || status >= 300 || xml.includes("<Error>")) {
-        reject(new Refusal("bucket", status, code));
-        return;
-      }
-      resolve({ eTag: request.getResponseHeader("ETag") ?? "", xml });
+      const isSuccess = status >= 200 && status < 300;
+      // S3 may have to say 200 before it knows that it cannot complete an upload:
+      // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+      if (!isSuccess || code) reject(new Refusal("s3", status, code));
+      else if (xml.includes("<Error>")) reject(notOfS3());
+      else resolve({ eTag: request.getResponseHeader("ETag") ?? "", xml });
     });
     if (signal?.aborted) {
       reject(signal.reason);

@@ -1,8 +1,9 @@
 import { UPLOAD_DAYS } from "../../sign-url/limits";
-import { sha256 } from "./digest";
+import { digestOf, sha256 } from "./digest";
+import type { ChosenFile } from "./files";
 import { API } from "./settings";
 
-/** What is known of an upload in parts that a reload may interrupt. It holds no URL. */
+/** The notes on an upload in parts that a reload may interrupt. They hold no URL. */
 export interface Entry {
   readonly key: string;
   readonly uploadId: string;
@@ -15,14 +16,18 @@ export interface Entry {
 const PREFIX = `tweedle:${API}:`;
 const FIRST_BYTES = 64 * 1024;
 
-/** What tells a file from others, without reading all of it. What its parts are is compared part by part. */
-export async function fingerprint(file: File, name: string): Promise<string> {
-  const first = await sha256(file.slice(0, FIRST_BYTES));
-  const facts = JSON.stringify([name, file.type, file.size, file.lastModified, first]);
-  return await sha256(new Blob([facts]));
+/** Tells a file from others, without reading all of it. What its parts are is compared part by part. */
+export async function fingerprint(chosen: ChosenFile, name: string, signal: AbortSignal): Promise<string> {
+  const { file, size, lastModified } = chosen;
+  const first = await sha256(file.slice(0, FIRST_BYTES), chosen, signal);
+  const facts = JSON.stringify([name, file.type, size, lastModified, first]);
+  return await digestOf(new TextEncoder().encode(facts));
 }
 
-/** A browser may keep nothing: then an upload goes on until the page is left. */
+/** Entries that the browser would not keep: it has no storage for this page, or none that is free. */
+const unsaved = new Map<string, Entry>();
+
+/** A browser may refuse its storage to a page, for reading or for writing alone. */
 function storage<T>(use: (storage: Storage) => T): T | undefined {
   try {
     return use(localStorage);
@@ -34,20 +39,26 @@ function storage<T>(use: (storage: Storage) => T): T | undefined {
 /** Whether S3 keeps an upload still, unless somebody ends it. */
 export const isFresh = ({ begunAt }: Entry): boolean => Date.now() - begunAt < UPLOAD_DAYS * 86_400_000;
 
-/** Whether there is a place where uploads are noted. */
-export const isKept = (): boolean => Boolean(storage(() => true));
-
 export function readEntry(id: string): Entry | undefined {
-  return storage((kept) => {
-    const entry = JSON.parse(kept.getItem(PREFIX + id) ?? "null") as Entry | null;
-    return entry && isFresh(entry) ? entry : undefined;
+  const entry =
+    unsaved.get(id) ??
+    storage((kept) => JSON.parse(kept.getItem(PREFIX + id) ?? "null") as Entry | null | undefined);
+  return entry && isFresh(entry) ? entry : undefined;
+}
+
+/** Notes an upload: for a later page where the browser keeps that, and else for as long as this page lives. */
+export function writeEntry(id: string, entry: Entry): void {
+  unsaved.set(id, entry);
+  storage((kept) => {
+    kept.setItem(PREFIX + id, JSON.stringify(entry));
+    unsaved.delete(id);
   });
 }
 
-export const writeEntry = (id: string, entry: Entry): void =>
-  storage((kept) => kept.setItem(PREFIX + id, JSON.stringify(entry)));
-
-export const removeEntry = (id: string): void => storage((kept) => kept.removeItem(PREFIX + id));
+export function removeEntry(id: string): void {
+  unsaved.delete(id);
+  storage((kept) => kept.removeItem(PREFIX + id));
+}
 
 /** Forgets uploads that S3 has dropped by now. */
 export function forgetOld(): void {

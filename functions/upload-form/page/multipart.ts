@@ -1,10 +1,10 @@
 import { LAYOUT_METADATA, partBytesOf } from "../../../client/produce/layout";
 import { sha256 } from "./digest";
-import { Failure, Refusal } from "./errors";
+import { Failure, Refusal, notOfS3, outcomeUnknown } from "./errors";
 import { ask, send } from "./http";
-import { type Entry, fingerprint, isFresh, isKept, readEntry, removeEntry, writeEntry } from "./journal";
+import { type Entry, fingerprint, isFresh, readEntry, removeEntry, writeEntry } from "./journal";
 import { inLane } from "./lanes";
-import { type Context, mayHaveWorked, readable } from "./put-object";
+import { type Context, retryContext, throwIfChanged } from "./put-object";
 import { retrying } from "./retry";
 import { EXPIRES_IN, LANES, PART_BYTES } from "./settings";
 import { elementsIn, escapeXml, textIn } from "./xml";
@@ -18,8 +18,11 @@ interface Part {
 }
 
 const isGone = (error: unknown) =>
-  error instanceof Refusal && error.from === "bucket" && error.code === "NoSuchUpload";
+  error instanceof Refusal && error.service === "s3" && error.code === "NoSuchUpload";
 const isThere = (error: unknown) => error instanceof Refusal && error.status === 412;
+
+/** How long an upload is tried to be given up, in milliseconds: after a day S3 does it by itself. */
+const GIVE_UP_MS = 10_000;
 
 /** A file that goes up in parts, several at once. It can be begun again, after a reload too: what is there stays. */
 export class Multipart {
@@ -31,9 +34,9 @@ export class Multipart {
 
   /** @returns the key */
   async run(context: Context): Promise<string> {
-    const { file, name, signal } = context;
+    const { chosen, name, signal } = context;
     context.onWait("checking");
-    this.#id ??= await fingerprint(file, name);
+    this.#id ??= await fingerprint(chosen, name, signal);
     signal.throwIfAborted();
     return await this.#alone(async (isAlone) => {
       // Another one would take what this one does to the upload for what S3 did.
@@ -50,7 +53,7 @@ export class Multipart {
 
   /** Whether another tab has ended the upload, or goes on with another. */
   #isLost(): boolean {
-    return isKept() && readEntry(this.#id ?? "")?.uploadId !== this.#entry?.uploadId;
+    return readEntry(this.#id ?? "")?.uploadId !== this.#entry?.uploadId;
   }
 
   /** Gives the upload up: S3 drops its parts. */
@@ -72,7 +75,7 @@ export class Multipart {
           });
           await send(signed);
         },
-        { maxFailures: 3 },
+        { maxDurationMs: GIVE_UP_MS },
       );
     } catch {
       // It is gone already; or after a day S3 does it by itself.
@@ -80,8 +83,8 @@ export class Multipart {
   }
 
   async #run(context: Context): Promise<string> {
-    const { file, signal } = context;
-    const partBytes = partBytesOf(file.size, PART_BYTES);
+    const { chosen, signal } = context;
+    const partBytes = partBytesOf(chosen.size, PART_BYTES);
     if (this.#isLost()) this.#drop();
     if (!this.#entry && (await this.#resume(context)) === "done") return this.#end();
     this.#entry ??= await this.#create(context, partBytes);
@@ -91,7 +94,7 @@ export class Multipart {
       signal.throwIfAborted();
       await this.#complete(context);
     } catch (error) {
-      // The next try begins anew.
+      // The next try begins another upload.
       if (isGone(error)) this.#forget();
       throw error;
     }
@@ -118,7 +121,8 @@ export class Multipart {
   }
 
   /** Begins an upload. The request itself is not broken off: S3 might keep what nobody knows the id of. */
-  async #create({ file, name, type, signal, onWait }: Context, partBytes: number): Promise<Entry> {
+  async #create(context: Context, partBytes: number): Promise<Entry> {
+    const { name, type, signal } = context;
     const fields = {
       object_key: name,
       content_type: type,
@@ -126,20 +130,17 @@ export class Multipart {
       metadata: { [LAYOUT_METADATA]: String(partBytes) },
       expires_in: EXPIRES_IN,
     };
-    return await retrying(
-      async () => {
-        const signed = await ask("createMultipartUpload", fields, signal);
-        const uploadId = textIn((await send(signed)).xml, "UploadId");
-        if (!uploadId) throw new Refusal("bucket", 502, "NoUploadId");
-        return { key: signed.object_key, uploadId, begunAt: Date.now(), completing: false };
-      },
-      { signal, onWait, check: readable(file) },
-    );
+    return await retrying(async () => {
+      const signed = await ask("createMultipartUpload", fields, signal);
+      const uploadId = textIn((await send(signed)).xml, "UploadId");
+      if (!uploadId) throw notOfS3();
+      return { key: signed.object_key, uploadId, begunAt: Date.now(), completing: false };
+    }, retryContext(context));
   }
 
   async #putParts(context: Context, partBytes: number): Promise<void> {
-    const { file } = context;
-    const count = Math.ceil(file.size / partBytes);
+    const { file } = context.chosen;
+    const count = Math.ceil(context.chosen.size / partBytes);
     const under = new Map<number, number>();
     const report = () => {
       const done = [...this.#parts.values()].reduce((sum, { size }) => sum + size, 0);
@@ -181,13 +182,14 @@ export class Multipart {
   }
 
   async #putPart(
-    { file, signal, onWait }: Context,
+    context: Context,
     number: number,
     blob: Blob,
     onProgress: (bytes: number) => void,
   ): Promise<Part> {
+    const { chosen, signal } = context;
     signal.throwIfAborted();
-    const checksum = await sha256(blob);
+    const checksum = await sha256(blob, chosen, signal);
     const present = this.#present.get(number);
     if (present?.checksum === checksum && present.size === blob.size) return present;
     const { key, uploadId } = this.#entry as Entry;
@@ -202,30 +204,34 @@ export class Multipart {
     const attempt = async () => {
       onProgress(0);
       const { parts, ...signed } = await ask("uploadPart", fields, signal);
-      const { eTag } = await send(
-        { ...signed, url: parts?.[0]?.url ?? "" },
-        { body: blob, signal, onProgress },
-      );
-      if (!eTag) throw new Refusal("bucket", 502, "NoETag");
-      return { number, size: blob.size, eTag, checksum };
+      try {
+        const { eTag } = await send(
+          { ...signed, url: parts?.[0]?.url ?? "" },
+          { body: blob, signal, onProgress },
+        );
+        if (!eTag) throw notOfS3();
+        return { number, size: blob.size, eTag, checksum };
+      } catch (error) {
+        await throwIfChanged(error, blob, checksum, context);
+        throw error;
+      }
     };
-    return await retrying(attempt, { signal, onWait, check: readable(file) });
+    return await retrying(attempt, retryContext(context));
   }
 
   /**
    * Makes the parts one object, which announces it. Tried again after an answer that was lost, S3 says that the object
    * is there, or that the upload is not: both mean that the first try did it.
    */
-  async #complete({ file, signal, onWait }: Context): Promise<void> {
+  async #complete({ chosen, signal, onWait }: Context): Promise<void> {
     const { key, uploadId, completing } = this.#entry as Entry;
     let ambiguous = completing;
     this.#entry = { ...(this.#entry as Entry), completing: true };
     this.#note();
-    onWait("finishing");
     const fields = {
       object_key: key,
       upload_id: uploadId,
-      content_length: file.size,
+      content_length: chosen.size,
       if_none_match: "*",
       expires_in: EXPIRES_IN,
     };
@@ -237,15 +243,14 @@ export class Multipart {
       );
     const body = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${listed.join("")}</CompleteMultipartUpload>`;
     const attempt = async () => {
+      onWait("finishing");
       const signed = await ask("completeMultipartUpload", fields, signal);
       try {
         const { xml } = await send(signed, { body });
-        if (!xml.includes("<CompleteMultipartUploadResult")) {
-          throw new Refusal("bucket", 502, "NoResult");
-        }
+        if (!xml.includes("<CompleteMultipartUploadResult")) throw notOfS3();
       } catch (error) {
         if (ambiguous && (isThere(error) || (isGone(error) && isFresh(this.#entry as Entry)))) return;
-        ambiguous ||= mayHaveWorked(error);
+        ambiguous ||= outcomeUnknown(error);
         throw error;
       }
     };

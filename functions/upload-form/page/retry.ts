@@ -1,78 +1,82 @@
-import { delayBefore, isPassing } from "../../../client/backoff";
+import { DEFAULTS, delayBefore } from "../../../client/backoff";
+import type { Service } from "../../../contract/answers";
 import { NoAnswer, Refusal } from "./errors";
 import { isConnected } from "./http";
+import { pause } from "./pause";
 
-/** Why something that runs does not move. */
-export type Hindrance = "checking" | "offline" | "busy" | "finishing";
+/** Why an upload that runs does not move. */
+export type WaitReason = "checking" | "finishing" | "offline" | Trouble;
 
-export interface Trying {
+/** A service that fails, and is asked again. */
+export interface Trouble {
+  readonly service: Service;
+  /** Of its response; undefined where there is none. */
+  readonly refusal: Refusal | undefined;
+  /** When it is given up, by performance.now(). */
+  readonly until: number;
+}
+
+export interface RetryContext {
   readonly signal?: AbortSignal;
-  /** Told what is waited for. */
-  readonly onWait?: (hindrance: Hindrance) => void;
-  /** Looks, after an answer did not come, whether it is the file's fault. */
+  readonly onWait?: (reason: WaitReason) => void;
+  /** Looks whether it is the file's fault that there was no response, and throws where it is. */
   readonly check?: () => Promise<void>;
-  /** How often it may fail. @default 8; a lost connection, or a server that is busy, does not count */
-  readonly maxFailures?: number;
+  /** How long an operation is retried, in milliseconds from its first failure. @default 300,000, as the client does */
+  readonly maxDurationMs?: number;
 }
 
 const MAX_DELAY_MS = 10_000;
-/** A URL dies with the credentials that signed it, whatever it says itself: S3's 403 is a reason to sign again. */
-const MAX_DENIALS = 2;
 
-/** Waits, unless the connection is back before, or somebody asks for an end. */
-export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const over = (settle: () => void) => () => {
-      clearTimeout(timer);
-      window.removeEventListener("online", done);
-      signal?.removeEventListener("abort", stop);
-      settle();
-    };
-    const done = over(resolve);
-    const stop = over(() => reject(signal?.reason));
-    const timer = setTimeout(done, milliseconds);
-    window.addEventListener("online", done);
-    signal?.addEventListener("abort", stop);
-    if (signal?.aborted) stop();
-  });
-}
+/** How often a request is signed again after a refusal: its URL, or the credentials behind it, may have expired. */
+const MAX_RESIGNINGS = 2;
 
 /**
- * Tries until it works. What is the network's, or a server's that is busy, is waited for as long as it takes; what
- * fails for other passing reasons is tried so often; what is refused is told at once.
+ * Carries out an operation, and again after each retryable failure, until it succeeds or its time since the first
+ * failure is over. While the API cannot be reached at all, it is the visitor's connection that is lost: they see that,
+ * and it is waited for as long as it takes.
  *
- * @param attempt one try, which signs what it needs: a URL that has ended is never used again
+ * @param attempt one try, which signs all that it sends: a URL that has expired is never used again
+ * @throws what `attempt` threw last, or at once where no retry would help; what `check` throws; the signal's reason
  */
 export async function retrying<T>(
   attempt: () => Promise<T>,
-  { signal, onWait, check, maxFailures = 8 }: Trying,
+  { signal, onWait, check, maxDurationMs = DEFAULTS.maxDurationMs }: RetryContext,
 ): Promise<T> {
-  let failures = 0;
-  let denials = 0;
-  for (let tries = 1; ; tries += 1) {
+  let failedAt: number | undefined;
+  let resignings = 0;
+  for (let attempts = 1; ; attempts += 1) {
+    let failure: NoAnswer | Refusal;
     try {
       return await attempt();
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof NoAnswer) {
-        await check?.();
-        if (await isConnected(signal)) failures += 1;
-        else onWait?.("offline");
-      } else if (!(error instanceof Refusal)) {
-        throw error;
-      } else if (error.from === "bucket" && error.status === 403) {
-        denials += 1;
-        if (denials > MAX_DENIALS) throw error;
-      } else if (isPassing(error)) {
-        onWait?.("busy");
-        if (error.status !== 429) failures += 1;
-      } else {
-        throw error;
-      }
-      if (failures >= maxFailures) throw error;
-      await (navigator.onLine
-        ? pause(delayBefore(tries, { maxDelayMs: MAX_DELAY_MS }), signal)
-        : pause(2 ** 30, signal));
+      if (!(error instanceof NoAnswer || error instanceof Refusal)) throw error;
+      failure = error;
     }
+    if (failure instanceof NoAnswer) {
+      await check?.();
+      if (!(await isConnected(signal))) {
+        onWait?.("offline");
+        failedAt = undefined;
+        attempts = 1;
+        // Where the browser knows that it is offline, it also knows when that is over.
+        await pause(navigator.onLine ? MAX_DELAY_MS : 2 ** 30, signal);
+        continue;
+      }
+    } else if (failure.remedy === "sign again") {
+      resignings += 1;
+      if (resignings > MAX_RESIGNINGS) throw failure;
+    } else if (failure.remedy === "final") {
+      throw failure;
+    }
+    const now = performance.now();
+    failedAt ??= now;
+    const until = failedAt + maxDurationMs;
+    const refusal = failure instanceof Refusal ? failure : undefined;
+    const askedMs = refusal?.retryAfterMs ?? 0;
+    if (now >= until || now + askedMs > until) throw failure;
+    onWait?.({ service: failure.service, refusal, until });
+    const delayMs = askedMs + delayBefore(attempts, { maxDelayMs: MAX_DELAY_MS });
+    await pause(Math.min(delayMs, until - now), signal);
   }
 }

@@ -63,7 +63,7 @@ export class Row {
   update(): void {
     const { phase, sent, size, status, name, failure, key = "" } = this.upload;
     this.root.dataset["phase"] = phase;
-    this.root.dataset["moves"] = String(phase === "running" && !this.upload.hindrance);
+    this.root.dataset["moves"] = String(phase === "running" && !this.upload.waitReason);
     setHidden(this.#progress, phase === "done" || phase === "failed" || phase === "cancelled");
     setProgress(this.#progress, sent, size);
     setText(this.#status, status);

@@ -1,3 +1,4 @@
+import type { Service } from "../../../contract/answers";
 import { formatBytes } from "../../../stacks/format";
 
 /** What people call media types; others are called by their own names. */
@@ -77,22 +78,46 @@ export function limits(
   return [size, types].filter(Boolean).join(" ") || "Any type, any size.";
 }
 
-/** How it goes with a file. */
+/** People's names of the services. */
+const SERVICES: Readonly<Record<Service, string>> = {
+  api: "This site",
+  s3: "The storage service",
+  sqs: "The queue",
+};
+
+/** An error response in a few words: 503 SlowDown. */
+const reason = ({ status, code }: ErrorResponse) => `${status} ${code}`.trim();
+
+interface ErrorResponse {
+  readonly status: number;
+  readonly code: string;
+  /** The service's own sentence, or empty. */
+  readonly message: string;
+}
+
+/** The state of a file. */
 export const ROW = {
   waiting: "Waiting",
   checking: "Reading the file",
-  offline: "No connection. It goes on by itself.",
-  busy: "The service is busy. It goes on by itself.",
-  finishing: "Almost there",
+  offline: "No connection. The upload continues when it is back.",
+  finishing: "Almost done",
   cancelled: "Cancelled",
-  done: "Arrived",
+  done: "Uploaded",
+  /** @param seconds until the upload is given up */
+  trouble: (
+    { service, refusal }: { readonly service: Service; readonly refusal: ErrorResponse | undefined },
+    seconds: number,
+  ) => {
+    const trouble = refusal ? `is busy (${reason(refusal)})` : "does not respond";
+    return `${SERVICES[service]} ${trouble}. Trying again for ${duration(seconds)}.`;
+  },
   paused: (sent: number, size: number) => `Paused at ${formatBytes(sent)} of ${formatBytes(size)}`,
   running: (sent: number, size: number, rate: number) =>
     [
       `${formatBytes(sent)} of ${formatBytes(size)}`,
       ...(rate > 0 ? [`${formatBytes(rate)}/s`, `${duration((size - sent) / rate)} left`] : []),
     ].join(" · "),
-  renamed: (name: string) => `Sent as ${name}: some of its characters are not fit for a key.`,
+  renamed: (name: string) => `Uploaded as ${name}: unsupported characters were replaced.`,
   progress: (name: string) => `Progress of ${name}`,
 } as const;
 
@@ -129,23 +154,23 @@ export const SAID = {
   online: "The connection is back.",
 } as const;
 
-const reason = (status: number, code: string) => `${status} ${code}`.trim();
-
-/** Why a file does not arrive. */
+/** Why a file is not uploaded. */
 export const FAILURE = {
-  tooLarge: (size: number, most: number) =>
-    `Too large: it has ${formatBytes(size)}, and at most ${formatBytes(most)} are taken here.`,
-  tooLargeForPage: (size: number, most: number) =>
-    `Too large for a browser: it has ${formatBytes(size)}. Up to ${formatBytes(most)} go up here, more with the tweedle command.`,
-  type: (type: string, names: string) => `This type (${type}) is not taken here: ${names} only.`,
-  changed: "The file was changed, moved or deleted meanwhile. Choose it once more.",
-  elsewhere: "This file is on its way already, here or in another tab.",
-  bucket: (status: number, code: string) =>
-    `The storage refuses it (${reason(status, code)}). Try again later, or tell whoever runs this page.`,
+  tooLarge: (size: number, limit: number) =>
+    `Too large: ${formatBytes(size)}. The limit is ${formatBytes(limit)}.`,
+  tooLargeForPage: (size: number, limit: number) =>
+    `Too large for a browser: ${formatBytes(size)}. The limit is ${formatBytes(limit)}; the tweedle command has none.`,
+  type: (type: string, accepted: string) => `Files of the type ${type} are not accepted: ${accepted} only.`,
+  changed: "The file was changed, moved or deleted during the upload. Choose it again.",
+  unreadable:
+    "The file cannot be read: it has changed, or is not available at the moment. Choose it again to continue.",
+  elsewhere: "This file is being uploaded already, here or in another tab.",
+  bucket: (response: ErrorResponse) => `The storage service rejected the upload (${reason(response)}).`,
+  api: (response: ErrorResponse) => `Rejected: ${response.message || `${reason(response)}.`}`,
+  again: (response: ErrorResponse) =>
+    `Upload failed after several attempts (${reason(response)}). ${response.message}`.trim(),
   unreachable:
-    "The storage cannot be reached, though this page can. A firewall or an extension may keep it away.",
-  api: (sentence: string) => `It is refused: ${sentence}`,
-  again: (status: number, code: string) =>
-    `It failed again and again (${reason(status, code)}). Try again later.`,
-  ours: (what: string) => `Something broke on this page: ${what}`,
+    "Upload failed after several attempts: the storage service does not respond. A firewall or a browser extension may block it.",
+  silent: "Upload failed after several attempts: this site does not respond.",
+  ours: (what: string) => `Something went wrong on this page: ${what}`,
 } as const;

@@ -1,11 +1,12 @@
 import { formatBytes } from "../../../stacks/format";
 import { Failure, failureOf } from "./errors";
 import type { Item } from "./files";
+import { staying } from "./leaving";
 import { Meter } from "./meter";
 import { Multipart } from "./multipart";
 import { cleanName } from "./names";
 import { PutObject } from "./put-object";
-import type { Hindrance } from "./retry";
+import type { WaitReason } from "./retry";
 import { MULTIPART_THRESHOLD_BYTES } from "../../../client/produce/layout";
 import { LARGEST_FILE, STAGE } from "./settings";
 import { FAILURE, ROW } from "./texts";
@@ -19,12 +20,16 @@ const isTaken = (type: string) =>
   ) ?? true;
 
 /** @throws Failure where the API would refuse it */
-function assertFit({ size }: File, type: string): void {
+function assertFit(size: number, type: string): void {
   const most = STAGE.maxObjectBytes;
   if (size > most) throw new Failure(FAILURE.tooLarge(size, most), false);
   if (size > LARGEST_FILE) throw new Failure(FAILURE.tooLargeForPage(size, LARGEST_FILE), false);
   if (!isTaken(type)) throw new Failure(FAILURE.type(type, STAGE.typeNames), false);
 }
+
+/** Says what an upload that runs waits for. */
+const waiting = (reason: WaitReason): string =>
+  typeof reason === "string" ? ROW[reason] : ROW.trouble(reason, (reason.until - performance.now()) / 1000);
 
 /** One file on its way, from the moment that it is chosen. */
 export class Upload {
@@ -34,12 +39,11 @@ export class Upload {
   key: string | undefined;
   failure: Failure | undefined;
   /** Why it does not move, while it runs. */
-  hindrance: Hindrance | undefined;
+  waitReason: WaitReason | undefined;
   readonly meter = new Meter();
   /** What it is called, here and in its key. */
   readonly name: string;
   readonly size: number;
-  readonly #file: File;
   readonly #type: string;
   readonly #way: PutObject | Multipart;
   #controller = new AbortController();
@@ -49,8 +53,7 @@ export class Upload {
     readonly item: Item,
     private readonly onChange: (upload: Upload) => void,
   ) {
-    this.#file = item.file;
-    this.size = item.file.size;
+    this.size = item.size;
     this.name = cleanName(item.path);
     this.#type = item.file.type || "application/octet-stream";
     this.#way = this.size > MULTIPART_THRESHOLD_BYTES ? new Multipart() : new PutObject();
@@ -95,18 +98,18 @@ export class Upload {
     this.#controller = new AbortController();
     const { signal } = this.#controller;
     try {
-      assertFit(this.#file, this.#type);
+      assertFit(this.size, this.#type);
       this.key = await this.#way.run({
-        file: this.#file,
+        chosen: this.item,
         name: this.name,
         type: this.#type,
         signal,
-        onWait: (hindrance) => {
-          this.hindrance = hindrance;
+        onWait: (reason) => {
+          this.waitReason = reason;
           this.onChange(this);
         },
         onProgress: (bytes) => {
-          this.hindrance = undefined;
+          this.waitReason = undefined;
           this.sent = bytes;
           this.meter.add(bytes);
           this.onChange(this);
@@ -115,6 +118,8 @@ export class Upload {
       this.sent = this.size;
       this.#become("done");
     } catch (error) {
+      // Once the page is being left, nothing is final.
+      await staying();
       if (signal.aborted) return;
       this.failure = failureOf(error);
       if (!this.failure.mayRetry) await this.#way.giveUp();
@@ -124,7 +129,7 @@ export class Upload {
 
   #become(phase: Phase): void {
     this.phase = phase;
-    this.hindrance = undefined;
+    this.waitReason = undefined;
     this.meter.reset();
     this.onChange(this);
   }
@@ -133,7 +138,9 @@ export class Upload {
   get status(): string {
     switch (this.phase) {
       case "running":
-        return this.hindrance ? ROW[this.hindrance] : ROW.running(this.sent, this.size, this.meter.rate());
+        return this.waitReason
+          ? waiting(this.waitReason)
+          : ROW.running(this.sent, this.size, this.meter.rate());
       case "paused":
         return ROW.paused(this.sent, this.size);
       case "failed":
