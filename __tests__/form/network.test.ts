@@ -370,14 +370,38 @@ describeForm("An upload from a page", (form) => {
     expect(await page.evaluate("JSON.stringify(localStorage)")).not.toMatch(
       /https?:\/\/[^"]*X-Amz|Signature/,
     );
+    const interrupted = page.locator("#interrupted li");
+    expect(await interrupted.innerText()).toMatch(
+      /^large\.bin was interrupted at \d+ %\. Choose the same file again to continue\. Discard$/,
+    );
+    await page.getByRole("status").filter({ hasText: "large.bin was interrupted" }).waitFor();
     await choose(page, [path]);
     await arrived(page, 1);
+    await interrupted.waitFor({ state: "detached" });
     expect(parts.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(await page.evaluate("Object.keys(localStorage)")).toEqual([]);
     await expectWhole(path);
     // Nothing is under way any more.
     page.on("dialog", () => form().complaints.push("asked once more"));
     await page.reload();
+  });
+
+  test("that a reload has interrupted is discarded where its visitor says so, and is none of another tab's that pauses it", async () => {
+    const path = large("given-up.bin");
+    const page = await form().visit();
+    await begin(page, path, 3);
+    const other = await form().open(page.context());
+    await other.locator("h1").waitFor();
+    page.on("dialog", (dialog) => void dialog.accept());
+    await page.reload();
+    await page.unroute(PART);
+    await button(page, "Discard", "given-up.bin").click();
+    await page.locator("#interrupted li").waitFor({ state: "detached" });
+    await page.getByRole("status").filter({ hasText: "given-up.bin is discarded." }).waitFor();
+    await until(() => form().world.uploadsLeft() === 0);
+    expect(await page.evaluate("Object.keys(localStorage)")).toEqual([]);
+    await other.reload();
+    expect(await other.locator("#interrupted li").count()).toBe(0);
   });
 
   test("counts no part after a reload that is not the file's", async () => {

@@ -1,4 +1,5 @@
 import * as fc from "fast-check";
+import { lookup } from "mime-types";
 import { isName } from "../../functions/sign-url/keys";
 import {
   Failure,
@@ -7,6 +8,7 @@ import {
   failureOf,
   outcomeUnknown,
 } from "../../functions/upload-form/page/errors";
+import { MEDIA_TYPES, mediaTypeOf } from "../../functions/upload-form/page/media-types";
 import { Meter } from "../../functions/upload-form/page/meter";
 import { cleanName } from "../../functions/upload-form/page/names";
 import { limits, more, summary } from "../../functions/upload-form/page/texts";
@@ -122,6 +124,32 @@ describe("An error", () => {
 
   test("that is no response leaves open whether the request was carried out, and a bug does not", () => {
     expect([outcomeUnknown(new NoAnswer("s3")), outcomeUnknown(new TypeError("no"))]).toEqual([true, false]);
+  });
+});
+
+describe("A media type", () => {
+  test.each(Object.entries(MEDIA_TYPES))("of .%s is %s, as the command has it", (ending, type) => {
+    expect(lookup(`file.${ending}`)).toBe(type);
+    expect(mediaTypeOf({ name: `A FILE.${ending.toUpperCase()}`, type: "" })).toBe(type);
+  });
+
+  test.each([
+    ["report.csv", "application/vnd.ms-excel", "text/csv"],
+    ["report.xls", "application/vnd.ms-excel", "application/vnd.ms-excel"],
+    ["photos.zip", "application/x-zip-compressed", "application/zip"],
+    ["photos.cbz", "application/x-zip-compressed", "application/x-zip-compressed"],
+    ["notes.md", "text/x-markdown", "text/markdown"],
+    ["cat.jpg", "image/jpeg", "image/jpeg"],
+    // The browser's own, where it is a registered one.
+    ["cat.jpg", "image/png", "image/png"],
+    ["photo.heic", "application/octet-stream", "image/heic"],
+    ["backup.tar.gz", "", "application/gzip"],
+    [".csv", "", "text/csv"],
+    ["csv", "", "application/octet-stream"],
+    ["cat.constructor", "", "application/octet-stream"],
+    ["cat.", "", "application/octet-stream"],
+  ])("of %s that a browser calls %j is %s", (name, type, expected) => {
+    expect(mediaTypeOf({ name, type })).toBe(expected);
   });
 });
 

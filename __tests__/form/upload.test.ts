@@ -59,6 +59,14 @@ describeForm("A visitor's files", (form) => {
     }
   });
 
+  test("of which the browser knows no type have that of their names", async () => {
+    const page = await form().visit();
+    await page.evaluate("Object.defineProperty(Blob.prototype, 'type', { get: () => '' }) && undefined");
+    await choose(page, [form().file("scan.heic", "no picture")]);
+    await arrived(page, 1);
+    expect(await form().world.arrived()).toMatchObject([{ contentType: "image/heic" }]);
+  });
+
   test("of 200 MiB go up in parts, several at once, and are whole", async () => {
     const path = form().file("large.bin", 200 * MIB + 1);
     const page = await form().visit();
@@ -164,7 +172,7 @@ describeForm("A visitor's files", (form) => {
     const [key] = await keysOf(page);
     expect(await page.evaluate("navigator.clipboard.readText()")).toBe(key);
     await page.keyboard.press("Tab");
-    await at("Remove: keys.bin");
+    await at("Hide: keys.bin");
     await page.keyboard.press("Enter");
     expect(await rows(page).count()).toBe(0);
     expect(await focused().textContent()).toBe("Choose files");

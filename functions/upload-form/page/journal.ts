@@ -11,6 +11,16 @@ export interface Entry {
   readonly begunAt: number;
   /** Whether it was about to become an object: it may be one. */
   readonly completing: boolean;
+  /** The payload's name. */
+  readonly name: string;
+  /** The part of the file that S3 has, from 0 to 1. */
+  readonly done: number;
+}
+
+/** An upload of an earlier page that did not come to its end. */
+export interface Interrupted {
+  readonly id: string;
+  readonly entry: Entry;
 }
 
 const PREFIX = `tweedle:${API}:`;
@@ -23,6 +33,9 @@ export async function fingerprint(chosen: ChosenFile, name: string, signal: Abor
   const facts = JSON.stringify([name, file.type, size, lastModified, first]);
   return await digestOf(new TextEncoder().encode(facts));
 }
+
+/** The uploads of this page, which shows them itself. */
+const own = new Set<string>();
 
 /** Entries that the browser would not keep: it has no storage for this page, or none that is free. */
 const unsaved = new Map<string, Entry>();
@@ -40,6 +53,11 @@ function storage<T>(use: (storage: Storage) => T): T | undefined {
 export const isFresh = ({ begunAt }: Entry): boolean => Date.now() - begunAt < UPLOAD_DAYS * 86_400_000;
 
 export function readEntry(id: string): Entry | undefined {
+  own.add(id);
+  return readAny(id);
+}
+
+function readAny(id: string): Entry | undefined {
   const entry =
     unsaved.get(id) ??
     storage((kept) => JSON.parse(kept.getItem(PREFIX + id) ?? "null") as Entry | null | undefined);
@@ -60,12 +78,28 @@ export function removeEntry(id: string): void {
   storage((kept) => kept.removeItem(PREFIX + id));
 }
 
+const idsOf = (kept: Storage): string[] =>
+  Object.keys(kept).flatMap((name) => (name.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []));
+
 /** Forgets uploads that S3 has dropped by now. */
 export function forgetOld(): void {
   storage((kept) => {
-    const ids = Object.keys(kept).flatMap((name) =>
-      name.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : [],
-    );
-    for (const id of ids) if (!readEntry(id)) kept.removeItem(PREFIX + id);
+    for (const id of idsOf(kept)) if (!readAny(id)) kept.removeItem(PREFIX + id);
   });
+}
+
+/** The name of the lock that the tab holds which works on an upload. */
+export const lockOf = (id: string): string => `tweedle:${id}`;
+
+/** The uploads of earlier pages that no tab works on. */
+export async function interruptedUploads(): Promise<Interrupted[]> {
+  const { held = [] } = await navigator.locks.query();
+  const locked = new Set(held.map(({ name }) => name));
+  const ids = storage(idsOf) ?? [];
+  return ids
+    .filter((id) => !own.has(id) && !locked.has(lockOf(id)))
+    .flatMap((id) => {
+      const entry = readAny(id);
+      return entry ? [{ id, entry }] : [];
+    });
 }

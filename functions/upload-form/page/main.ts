@@ -1,6 +1,7 @@
 import { copy } from "./copy";
 import { element, on, setHidden, setProgress, setText } from "./dom";
 import { type Found, chosen, dropped } from "./files";
+import { showInterrupted } from "./interrupted";
 import { forgetOld } from "./journal";
 import { List } from "./list";
 import { say } from "./say";
@@ -46,6 +47,8 @@ function changed(upload: Upload): void {
   const { phase, name } = upload;
   if (phases.get(upload) === phase) return;
   phases.set(upload, phase);
+  // One that is chosen again is a row of the list from now on.
+  void showInterrupted();
   if (phase === "failed") say(SAID.failed(name, upload.failure?.message ?? ""));
   if (phase !== "done") return;
   if (arrived.length === 0) {
@@ -108,7 +111,7 @@ on(element("clear"), "click", () => {
 });
 on(element("copy-keys"), "click", () => {
   const keys = uploads.all.flatMap(({ key }) => key ?? []);
-  void copy(element("copy-keys"), BUTTON.copyKeys, keys.join("\n"));
+  void copy(element("copy-keys"), BUTTON.copyKeys, keys.join("\n"), SAID.allCopied);
 });
 
 on(window, "beforeunload", (event) => {
@@ -121,3 +124,6 @@ setInterval(() => {
   if (uploads.all.some(({ phase }) => phase === "running")) draw();
 }, 1000);
 forgetOld();
+void showInterrupted();
+// Another tab has begun, ended or discarded one.
+on(window, "storage", () => void showInterrupted());

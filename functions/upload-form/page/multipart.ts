@@ -2,7 +2,16 @@ import { LAYOUT_METADATA, partBytesOf } from "../../../client/produce/layout";
 import { sha256 } from "./digest";
 import { Failure, Refusal, notOfS3, outcomeUnknown } from "./errors";
 import { ask, send } from "./http";
-import { type Entry, fingerprint, isFresh, readEntry, removeEntry, writeEntry } from "./journal";
+import {
+  type Entry,
+  type Interrupted,
+  fingerprint,
+  isFresh,
+  lockOf,
+  readEntry,
+  removeEntry,
+  writeEntry,
+} from "./journal";
 import { inLane } from "./lanes";
 import { type Context, retryContext, throwIfChanged } from "./put-object";
 import { retrying } from "./retry";
@@ -47,7 +56,7 @@ export class Multipart {
 
   /** Says whether no other tab works on the file, and until it is over none does. */
   async #alone<T>(work: (isAlone: boolean) => Promise<T>): Promise<T> {
-    const name = `tweedle:${this.#id}`;
+    const name = lockOf(this.#id ?? "");
     return await navigator.locks.request(name, { ifAvailable: true }, (lock) => work(lock !== null));
   }
 
@@ -60,26 +69,10 @@ export class Multipart {
   async giveUp(): Promise<void> {
     await this.#alone(async (isAlone) => {
       const entry = this.#entry;
-      if (entry && isAlone && !this.#isLost()) await this.#abort(entry);
+      if (!entry || !isAlone || this.#isLost()) return;
+      this.#forget();
+      await abortUpload(entry);
     });
-  }
-
-  async #abort(entry: Entry): Promise<void> {
-    this.#forget();
-    try {
-      await retrying(
-        async () => {
-          const signed = await ask("abortMultipartUpload", {
-            object_key: entry.key,
-            upload_id: entry.uploadId,
-          });
-          await send(signed);
-        },
-        { maxDurationMs: GIVE_UP_MS },
-      );
-    } catch {
-      // It is gone already; or after a day S3 does it by itself.
-    }
   }
 
   async #run(context: Context): Promise<string> {
@@ -134,7 +127,7 @@ export class Multipart {
       const signed = await ask("createMultipartUpload", fields, signal);
       const uploadId = textIn((await send(signed)).xml, "UploadId");
       if (!uploadId) throw notOfS3();
-      return { key: signed.object_key, uploadId, begunAt: Date.now(), completing: false };
+      return { key: signed.object_key, uploadId, begunAt: Date.now(), completing: false, name, done: 0 };
     }, retryContext(context));
   }
 
@@ -143,7 +136,7 @@ export class Multipart {
     const count = Math.ceil(context.chosen.size / partBytes);
     const under = new Map<number, number>();
     const report = () => {
-      const done = [...this.#parts.values()].reduce((sum, { size }) => sum + size, 0);
+      const done = [...this.#parts.values()].reduce((sum, part) => sum + part.size, 0);
       context.onProgress([...under.values()].reduce((sum, bytes) => sum + bytes, done));
     };
     const stop = new AbortController();
@@ -165,6 +158,8 @@ export class Multipart {
           );
           under.delete(number);
           this.#parts.set(number, part);
+          this.#entry = { ...(this.#entry as Entry), done: this.#parts.size / count };
+          this.#note();
           report();
         }
       } catch (error) {
@@ -277,6 +272,27 @@ export class Multipart {
     this.#forget();
     return key;
   }
+}
+
+/** Ends an upload: S3 drops its parts. */
+async function abortUpload({ key, uploadId }: Entry): Promise<void> {
+  try {
+    await retrying(
+      async () => await send(await ask("abortMultipartUpload", { object_key: key, upload_id: uploadId })),
+      { maxDurationMs: GIVE_UP_MS },
+    );
+  } catch {
+    // It is gone already; or after a day S3 does it by itself.
+  }
+}
+
+/** Discards the upload of an earlier page, unless a tab works on it. */
+export async function discard({ id, entry }: Interrupted): Promise<void> {
+  await navigator.locks.request(lockOf(id), { ifAvailable: true }, async (lock) => {
+    if (!lock) return;
+    removeEntry(id);
+    await abortUpload(entry);
+  });
 }
 
 /** The parts that S3 has, page by page. */

@@ -1,6 +1,6 @@
 import { copy } from "./copy";
 import { element, on, setHidden, setProgress, setText, within } from "./dom";
-import { BUTTON, ROW } from "./texts";
+import { BUTTON, ROW, SAID } from "./texts";
 import type { Phase, Upload } from "./upload";
 import type { Uploads } from "./uploads";
 
@@ -54,7 +54,7 @@ export class Row {
       if (!wasOpen) onRemove(this);
     });
     const button = within(this.root, "copy");
-    on(button, "click", () => void copy(button, BUTTON.copy, upload.key ?? ""));
+    on(button, "click", () => void copy(button, BUTTON.copy, upload.key ?? "", SAID.copied(name)));
     button.setAttribute("aria-label", BUTTON.of(BUTTON.copy, name));
     this.update();
   }
@@ -71,7 +71,8 @@ export class Row {
     const hadFocus = document.activeElement === this.#first;
     setHidden(this.#first, label === undefined);
     this.#label(this.#first, label ?? "", name);
-    this.#label(this.#last, this.upload.isOpen ? BUTTON.cancel : BUTTON.remove, name);
+    const last = phase === "done" ? BUTTON.hide : BUTTON.remove;
+    this.#label(this.#last, this.upload.isOpen ? BUTTON.cancel : last, name);
     setHidden(this.#key, phase !== "done");
     setText(within(this.#key, "text"), key);
     if (hadFocus && this.#first.hidden) this.focus();

@@ -11,6 +11,9 @@ export function say(sentence: string): void {
   isDue = true;
   setTimeout(() => {
     isDue = false;
-    element("live").textContent = sentences.splice(0).join(" ");
+    const live = element("live");
+    const text = sentences.splice(0).join(" ");
+    // A text that is there already is read out again only if it changes.
+    live.textContent = live.textContent === text ? `${text}\u00A0` : text;
   }, QUIET_MS);
 }

@@ -45,10 +45,12 @@ export const BUTTON = {
   retry: "Try again",
   cancel: "Cancel",
   remove: "Remove",
+  hide: "Hide",
+  discard: "Discard",
   copy: "Copy key",
   copied: "Copied",
   notCopied: "Not copied",
-  /** For who cannot see which row it is in. */
+  /** For a screen reader, which does not show whose row a button is in. */
   of: (label: string, name: string) => `${label}: ${name}`,
 } as const;
 
@@ -64,7 +66,7 @@ export const PAGE = {
   copy: BUTTON.copy,
   noScript: "This page needs JavaScript to send files.",
   meaning:
-    "A file is known by its key, which nobody can guess. Whoever receives from the queue behind this page is told it, and fetches the file by it. Keep it if you may have to ask about the file.",
+    "Each uploaded file has a key. Keep it if you may need to ask about the file later: the people behind this page find the file by it.",
   progressAll: "All uploads",
 } as const;
 
@@ -130,6 +132,10 @@ export function summary(done: number, all: number, sent: number, size: number, r
     : `${done.toLocaleString("en")} of ${files(all)} · ${bytes}${pace}`;
 }
 
+/** An upload of an earlier page. @param done the part that is there, from 0 to 1 */
+export const INTERRUPTED = (name: string, done: number): string =>
+  `${name} was interrupted at ${Math.floor(done * 100)} %. Choose the same file again to continue.`;
+
 /** What the list does not show. */
 export const more = (waiting: number, done: number, others: number) =>
   [
@@ -152,6 +158,9 @@ export const SAID = {
   allDone: "All files have arrived.",
   offline: "The connection is lost.",
   online: "The connection is back.",
+  copied: (name: string) => `Copied the key of ${name}.`,
+  allCopied: "Copied all keys.",
+  discarded: (name: string) => `${name} is discarded.`,
 } as const;
 
 /** Why a file is not uploaded. */

@@ -2,6 +2,7 @@ import { formatBytes } from "../../../stacks/format";
 import { Failure, failureOf } from "./errors";
 import type { Item } from "./files";
 import { staying } from "./leaving";
+import { mediaTypeOf } from "./media-types";
 import { Meter } from "./meter";
 import { Multipart } from "./multipart";
 import { cleanName } from "./names";
@@ -55,7 +56,7 @@ export class Upload {
   ) {
     this.size = item.size;
     this.name = cleanName(item.path);
-    this.#type = item.file.type || "application/octet-stream";
+    this.#type = mediaTypeOf(item.file);
     this.#way = this.size > MULTIPART_THRESHOLD_BYTES ? new Multipart() : new PutObject();
   }
 
