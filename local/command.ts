@@ -119,10 +119,20 @@ export function interrupted(): Promise<void> {
   });
 }
 
-/** The result of some work, unless somebody asks the process to end before it is there. */
-export async function unlessInterrupted<T>(work: Promise<T>, asked: Promise<void>): Promise<T> {
+/**
+ * Does some work, unless the process is asked to end before that is done.
+ *
+ * @param work gets a signal that ends its requests: they would be retried for minutes
+ * @throws StartError where the process is asked to end
+ */
+export async function unlessInterrupted<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  asked: Promise<void>,
+): Promise<T> {
+  const controller = new AbortController();
   const ended = asked.then(() => {
+    controller.abort();
     throw new StartError("Interrupted.");
   });
-  return await Promise.race([work, ended]);
+  return await Promise.race([work(controller.signal), ended]);
 }

@@ -51,7 +51,12 @@ class Steps {
  * @returns whether its own consumer has received it; false where another consumer was faster
  * @throws Error where a step fails, or the file arrives with another SHA-256
  */
-export async function deliver(chain: Chain, path: string, reporter: Reporter): Promise<boolean> {
+export async function deliver(
+  chain: Chain,
+  path: string,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const { size } = statSync(path);
   const digest = await digestOf(createReadStream(path), (bytes) =>
     reporter.progress("hashing", { bytes, totalBytes: size }),
@@ -66,7 +71,7 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
     chain.stack.eventSources.length > 0
       ? watch(chain, "consumed", (batch) => batch.bodies.flatMap(keysOf).map((key) => [key, batch]))
       : undefined;
-  const key = await produce(chain, path, steps, reporter);
+  const key = await produce(chain, path, steps, reporter, signal);
   const { eventName, message } = await announced.of(key);
   steps.show("S3 → SQS", `s3:${eventName}, a message of ${formatBytes(Buffer.byteLength(message))}`);
 
@@ -81,7 +86,7 @@ export async function deliver(chain: Chain, path: string, reporter: Reporter): P
     reporter.line(`Delivered in ${formatTime(steps.elapsed)}.`);
     return true;
   }
-  if (!(await consume(chain, key, digest, steps, reporter))) {
+  if (!(await consume(chain, { key, digest }, steps, reporter, signal))) {
     reporter.line("Another consumer has received the message, and has it now.");
     return false;
   }
@@ -102,7 +107,13 @@ const clientOptions = ({ apiUrl, stack: { region, api } }: Chain) => ({
 });
 
 /** Steps 1 to 7. Never in the message itself, however small: what is to be seen is the whole way. */
-async function produce(chain: Chain, path: string, steps: Steps, reporter: Reporter): Promise<string> {
+async function produce(
+  chain: Chain,
+  path: string,
+  steps: Steps,
+  reporter: Reporter,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const producer = new Producer({ ...clientOptions(chain), inlineThresholdBytes: 0 });
   const unwatch = watchFirst(chain, ["putObject", "createMultipartUpload"], {
     received: ({ method, path: asked, body }) =>
@@ -123,6 +134,7 @@ async function produce(chain: Chain, path: string, steps: Steps, reporter: Repor
   try {
     const { key, size, parts } = await producer.produce(path, {
       contentType: typeOf(path),
+      signal,
       onProgress: (report) => reporter.progress("putting", report),
     });
     const how = parts > 1 ? `PUT ${formatBytes(size)} in ${parts} parts` : `PUT ${formatBytes(size)}`;
@@ -141,10 +153,10 @@ async function produce(chain: Chain, path: string, steps: Steps, reporter: Repor
  */
 async function consume(
   chain: Chain,
-  wanted: string,
-  digest: string,
+  { key: wanted, digest }: { readonly key: string; readonly digest: string },
   steps: Steps,
   reporter: Reporter,
+  signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const { apiUrl, queueUrl, sqsEndpoint: endpoint, stack } = chain;
   const { region } = stack;
@@ -190,10 +202,13 @@ async function consume(
     void consumer.stop();
   };
   chain.events.on("received", watchOthers);
+  const abort = () => void consumer.abort();
+  signal?.addEventListener("abort", abort);
   try {
     await consumer.run();
   } finally {
     chain.events.off("received", watchOthers);
+    signal?.removeEventListener("abort", abort);
     unwatch();
     sqs.destroy();
   }

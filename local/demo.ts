@@ -40,7 +40,11 @@ void run(async () => {
   try {
     for (const path of positionals) {
       reporter.line("");
-      if (!(await unlessInterrupted(deliver(chain, path, reporter), stopAsked))) process.exitCode = 1;
+      const isReceived = await unlessInterrupted(
+        (signal) => deliver(chain, path, reporter, signal),
+        stopAsked,
+      );
+      if (!isReceived) process.exitCode = 1;
     }
   } finally {
     await chain.stop();

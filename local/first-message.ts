@@ -55,7 +55,11 @@ export const describeLimits = ({ maxObjectBytes, contentTypes }: PayloadLimits):
     .join(" and ");
 
 /** Sends a message that the stage accepts, or says in one line why there is none. The chain stays up in every case. */
-export async function sendFirstMessage(chain: Chain, reporter: Reporter): Promise<void> {
+export async function sendFirstMessage(
+  chain: Chain,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<void> {
   if (chain.messagesLeft > 0) {
     const messages = chain.messagesLeft === 1 ? "message waits" : "messages wait";
     reporter.line(`No first message is sent: ${chain.messagesLeft} ${messages} from an earlier run.`);
@@ -68,8 +72,9 @@ export async function sendFirstMessage(chain: Chain, reporter: Reporter): Promis
     return;
   }
   try {
-    await deliver(chain, path, reporter);
+    await deliver(chain, path, reporter, signal);
   } catch (error) {
+    if (signal?.aborted) return;
     reporter.line(`The first message is not delivered: ${(error as Error).message}`);
   }
 }

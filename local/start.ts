@@ -43,7 +43,7 @@ void run(async () => {
   const chain = await startChain(flags, reporter);
   try {
     reporter.line("");
-    await unlessInterrupted(sendFirstMessage(chain, reporter), stopAsked);
+    await unlessInterrupted((signal) => sendFirstMessage(chain, reporter, signal), stopAsked);
     const left = await chain.announceLeft();
     if (left > 0) reporter.line(`\nAnnounced again, from an earlier run: ${left}.`);
     reporter.line(instructions(chain));

@@ -177,7 +177,6 @@ describe("plan/comment.ts", () => {
   });
 
   test.each([
-    [[], {}, "Usage: plan/comment.ts stale | write --reviews DIR"],
     [["stale"], { PULL_REQUEST: "7; rm -rf /" }, "The variable PULL_REQUEST must match"],
     [["stale"], { COMMIT: "main" }, "The variable COMMIT must match"],
     [["stale"], { GITHUB_TOKEN: "" }, "The variable GITHUB_TOKEN must match"],
@@ -186,6 +185,14 @@ describe("plan/comment.ts", () => {
     const { code, stdout, stderr } = await run("comment.ts", args, variables);
     expect([code, stdout, stderr.trimEnd().split("\n").length]).toEqual([1, "", 1]);
     expect(stderr).toContain(says);
+  });
+
+  test("without a command ends with 2 and its usage", async () => {
+    expect(await run("comment.ts", [])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: "Usage: plan/comment.ts stale | write --reviews DIR\n",
+    });
   });
 });
 
