@@ -9,6 +9,7 @@ import { messageBytes } from "../../functions/send-message/message";
 import { newKey } from "../../functions/sign-url/keys";
 import { LIMITS } from "../../functions/sign-url/limits";
 import type { TweedleError } from "../../client/errors";
+import { LAYOUT_METADATA, LAYOUT_METADATA_BYTES, Layout } from "../../client/produce/layout";
 import { Producer, type ProducerOptions } from "../../client/produce/producer";
 import { temporaryFolder } from "../local/tools";
 import { DENIED, type Fault, INTERNAL, SLOW_DOWN, THROTTLED } from "./fault-proxy";
@@ -302,6 +303,36 @@ test("names, types and metadata arrive as they were given, by each way", async (
     await expect(producer.produce(SMALL, { name: bad })).rejects.toMatchObject(refused);
   await expect(producer.produce(join(folder, "none"))).rejects.toMatchObject(refused);
   await expect(producer.produce(folder)).rejects.toMatchObject(refused);
+});
+
+test("metadata has one limit, whichever way a payload goes", async () => {
+  const metadata = { a: "x".repeat(1000), "b-c": "y".repeat(1012) };
+  for (const { payload, options } of Object.values(WAYS)) {
+    await make(options).produce(payload, { metadata });
+    expect((await world().arrived())[0]).toMatchObject({ metadata });
+  }
+  world().proxy.reset();
+  for (const { payload, options } of Object.values(WAYS)) {
+    const producing = make(options).produce(payload, { metadata: { ...metadata, a: "x".repeat(1001) } });
+    await expect(producing).rejects.toMatchObject({
+      code: "Invalid",
+      message: "Metadata may have 2016 bytes, names and values together, not 2017.",
+    });
+  }
+  expect(world().proxy.passed).toEqual([]);
+});
+
+test("the layout of parts fits into what metadata leaves it", () => {
+  const layouts = [Layout.growing(LIMITS.putBytes), Layout.ofSize(LIMITS.objectBytes, LIMITS.putBytes)];
+  for (const layout of layouts) {
+    expect(LAYOUT_METADATA.length + layout.toString().length).toBeLessThanOrEqual(LAYOUT_METADATA_BYTES);
+  }
+  const longest = "9".repeat(13);
+  expect([Layout.parse(`${longest}+`)?.toString(), Layout.parse(`9${longest}`)]).toEqual([
+    `${longest}+`,
+    undefined,
+  ]);
+  expect(LAYOUT_METADATA.length + longest.length + 1).toBe(LAYOUT_METADATA_BYTES);
 });
 
 test("nothing at all is a payload, by each way", async () => {

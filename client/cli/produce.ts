@@ -32,7 +32,7 @@ export const produce = addSettings(new Command("produce"), ["apiUrl"])
   .option("--allow-empty", "send an empty payload where standard input, or a pipe, has nothing in it")
   .option("--name <name>", "what the payload is called; default the file's name")
   .option("--content-type <type>", "the media type; default by the name's ending", mediaType)
-  .option("--metadata <name=value>", "stored with each payload; may be repeated", pair)
+  .option("--metadata <name=value>", "stored with each payload, 2,016 bytes in all; may be repeated", pair)
   .addOption(
     new Option("--concurrency <n>", "parts, or small files, at once").argParser(whole(1, 64)).default(4),
   )

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
-import { CONTENT_TYPE, METADATA } from "../../functions/sign-url/fields";
+import { CONTENT_TYPE } from "../../functions/sign-url/fields";
+import { metadataMistake } from "../produce/metadata";
 
 const UNITS: Readonly<Record<string, number>> = {
   "": 1,
@@ -60,12 +61,10 @@ export const whole =
 export function pair(text: string, all: Readonly<Record<string, string>> = {}): Record<string, string> {
   const [, name = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
   if (name === "") throw new InvalidArgumentError("It must be name=value.");
-  if (name.startsWith("tweedle-")) throw new InvalidArgumentError("Names that begin with tweedle- are ours.");
   const pairs = { ...all, [name]: value };
-  if (METADATA.accepts(pairs)) return pairs;
-  throw new InvalidArgumentError(
-    'Names are of a-z, 0-9, ".", "_" and "-", values of printable ASCII with single spaces, all at most 2 KB.',
-  );
+  const mistake = metadataMistake(pairs);
+  if (mistake !== undefined) throw new InvalidArgumentError(mistake);
+  return pairs;
 }
 
 /** A media type that the API takes. */

@@ -14,6 +14,8 @@ const PARTS_A_SIZE = 1000;
 
 /** The metadata that tells a consumer where the parts of a payload end, so that it can check their digests. */
 export const LAYOUT_METADATA = "tweedle-part-bytes";
+/** The most that this metadata has, in bytes: its name, 13 digits and a plus sign. */
+export const LAYOUT_METADATA_BYTES = LAYOUT_METADATA.length + 14;
 
 /**
  * The size of all parts of a payload, but for the last, in bytes.

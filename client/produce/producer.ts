@@ -10,6 +10,7 @@ import { HttpError, TweedleError, checkWhole, throwIfAborted } from "../errors";
 import type { Context, Fields, Produced } from "./context";
 import { defaultStateDirectory } from "./journal";
 import { Layout, MIN_PART_BYTES, MULTIPART_THRESHOLD_BYTES, PART_BYTES } from "./layout";
+import { metadataMistake } from "./metadata";
 import { type Part, Pieces, nextPart, partsOf } from "./parts";
 import { type OnProgress, Progress } from "./progress";
 import { putObject } from "./put-object";
@@ -44,7 +45,7 @@ export interface ProduceOptions {
   readonly name?: string | undefined;
   /** The media type. @default what the name's ending stands for */
   readonly contentType?: string | undefined;
-  /** At most 2 KB: names of a-z, 0-9, ".", "_" and "-", values of printable ASCII. @default none */
+  /** At most 2,016 bytes, names of a-z, 0-9, ".", "_" and "-", and values of printable ASCII together. @default none */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /**
    * Goes on with an interrupted upload of the same file, and notes down what the next one needs to go on with this.
@@ -225,10 +226,8 @@ function fieldsOf(input: Input, options: ProduceOptions): Fields {
   }
   const type = options.contentType ?? (contentTypeOf(basename(name)) || undefined);
   const { metadata = {} } = options;
-  for (const key of Object.keys(metadata)) {
-    if (key.startsWith("tweedle-"))
-      throw new TweedleError("Invalid", `Metadata named tweedle-… are ours: ${quote(key)}.`);
-  }
+  const mistake = metadataMistake(metadata);
+  if (mistake !== undefined) throw new TweedleError("Invalid", mistake);
   return {
     object_key: name,
     ...(type !== undefined && { content_type: type }),
