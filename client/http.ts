@@ -12,8 +12,10 @@ import { TLSSocket } from "node:tls";
 import { XMLParser } from "fast-xml-parser";
 import { excerpt } from "../common/quote";
 import type { Service } from "../contract/answers";
+import { Gate } from "./descriptors";
 import { HttpError, NetworkError, TweedleError } from "./errors";
 import { ProxiedHttpAgent, ProxiedHttpsAgent } from "./proxies";
+import { isExhausted } from "./retry";
 
 /** How long a connection may say nothing before it counts as broken, in milliseconds. */
 const IDLE_TIMEOUT_MS = 60_000;
@@ -56,6 +58,28 @@ export interface HttpRequest {
  * @throws HttpError for an answer from 300 on, NetworkError where there is none, or what the body fails with
  */
 export async function send(options: HttpRequest): Promise<IncomingMessage> {
+  const leave = await requests.enter(options.signal);
+  try {
+    const response = await exchange(options);
+    leave();
+    return response;
+  } catch (error) {
+    // A connection that waits for another request has what this one needs.
+    if (isExhausted(error)) closeIdle(options.connections);
+    leave(error);
+    throw error;
+  }
+}
+
+/** Requests that wait for a response: fewer at once where the process has no more file descriptors. */
+const requests = new Gate();
+
+function closeIdle({ http, https }: Connections): void {
+  for (const { freeSockets } of [http, https])
+    for (const socket of Object.values(freeSockets).flat()) socket?.destroy();
+}
+
+async function exchange(options: HttpRequest): Promise<IncomingMessage> {
   const { service, method, url, body, signal } = options;
   const secure = url.startsWith("https:");
   const request = (secure ? httpsRequest : httpRequest)(url, {

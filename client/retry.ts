@@ -26,8 +26,10 @@ export interface Waiting {
 export interface RetryContext {
   readonly signal?: AbortSignal | undefined;
   readonly retry?: RetryOptions | undefined;
-  /** Called at the begin of each pause, and every second of it. */
+  /** Called at the beginning of each pause, and every second of it. */
   readonly onWait?: ((waiting: Waiting) => void) | undefined;
+  /** Called for each failure for want of a file descriptor. */
+  readonly onExhausted?: (() => void) | undefined;
 }
 
 /** Whether an error is that of a process, or a machine, without a free file descriptor. */
@@ -94,7 +96,7 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal 
 export async function retry<T>(
   operation: string,
   attempt: () => Promise<T>,
-  { signal, retry: options, onWait }: RetryContext = {},
+  { signal, retry: options, onWait, onExhausted }: RetryContext = {},
 ): Promise<T> {
   const { maxDurationMs } = { ...DEFAULTS, ...options };
   let failedAt: number | undefined;
@@ -108,6 +110,7 @@ export async function retry<T>(
       if (!isRetryable(error)) throw error;
       failure = error;
     }
+    if (isExhausted(failure)) onExhausted?.();
     const now = performance.now();
     failedAt ??= now;
     const deadline = failedAt + maxDurationMs;

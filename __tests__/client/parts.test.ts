@@ -127,7 +127,7 @@ describe("a stream in pieces", () => {
     const spooled: boolean[][] = [];
     const read: Buffer[] = [];
     for (let number = 1; ; number += 1) {
-      const part = await nextPart(pieces, layout, number);
+      const part = await nextPart(pieces, layout, number, {});
       if (!part) break;
       spooled.push(spooledParts().map((file) => file.endsWith(" (deleted)")));
       sizes.push(part.end / MIB);
@@ -137,7 +137,7 @@ describe("a stream in pieces", () => {
     }
     expect([sizes, Buffer.concat(read).equals(bytes)]).toEqual([[9, 9, 2], true]);
     expect([spooled, spooledParts()]).toEqual([[[true], [true], [true]], []]);
-    await expect(nextPart(pieces, layout, 10_001)).rejects.toThrow("--expected-size");
+    await expect(nextPart(pieces, layout, 10_001, {})).rejects.toThrow("--expected-size");
   });
 });
 

@@ -5,6 +5,7 @@ import { Consumer as Poller } from "sqs-consumer";
 import { nameOf } from "../../functions/sign-url/keys";
 import { VISIBILITY_TIMEOUT_SECONDS } from "../../functions/sign-url/limits";
 import { Api, type ApiOptions } from "../api";
+import { AdaptiveLimit } from "../descriptors";
 import { TweedleError, isAccessRefused } from "../errors";
 import type { OnProgress, ProgressReport } from "../produce/progress";
 import { type RetryContext, type Waiting, delayBefore, retry, wait } from "../retry";
@@ -101,6 +102,9 @@ export class Consumer {
   readonly #duplicates = new Duplicates();
   readonly #budget = new Budget();
   readonly #handling = new Set<Promise<void>>();
+  /** Messages at once, where there are fewer file descriptors than messages. */
+  readonly #limit = new AdaptiveLimit();
+  readonly #retryContext: RetryContext & { readonly signal: AbortSignal };
   /** Of the messages that are being handled. */
   readonly #held = new Set<Visibility>();
   /** Asks the handlers to end. */
@@ -125,6 +129,11 @@ export class Consumer {
   /** @throws TweedleError Invalid, where an option cannot be used */
   constructor(options: ConsumerOptions) {
     this.#options = options;
+    this.#retryContext = {
+      retry: options.retry,
+      signal: this.#ending.signal,
+      onExhausted: () => this.#limit.lower(this.#handling.size),
+    };
     const { sqs, queueUrl, region } = options;
     checkOptions(options);
     this.#sqs = sqs ?? sqsClient(queueUrl, region);
@@ -264,7 +273,8 @@ export class Consumer {
   /** How many messages there is room for, at most what SQS gives at once. */
   #room(): number {
     const { concurrency = 4, maxMessages = Infinity } = this.#options;
-    return Math.min(10, concurrency - this.#handling.size, maxMessages - this.#accepted);
+    const most = Math.min(concurrency, this.#limit.value);
+    return Math.min(10, most - this.#handling.size, maxMessages - this.#accepted);
   }
 
   async #waitForRoom(): Promise<void> {
@@ -346,7 +356,8 @@ export class Consumer {
     const failures: Failure[] = [];
     const tryTo = async (key: string | undefined, task: () => Promise<void>) => {
       try {
-        await task();
+        // A lack of descriptors passes once others are done, and is worth no receive.
+        await retry(`Handling ${key}`, task, this.#retryContext);
       } catch (error) {
         failures.push({ key, error: error as Error });
       }
@@ -410,12 +421,7 @@ export class Consumer {
   }
 
   async #openObject(object: Announcement, onProgress: OnProgress | undefined): Promise<Opened> {
-    const context = {
-      api: this.#api,
-      budget: this.#budget,
-      retry: this.#options.retry,
-      signal: this.#ending.signal,
-    };
+    const context = { ...this.#retryContext, api: this.#api, budget: this.#budget };
     return await download({ ...context, ...(onProgress && { onProgress }) }, object);
   }
 
@@ -446,10 +452,7 @@ export class Consumer {
       if (object instanceof TweedleError || told.has(`${object.key}@${object.versionId}`)) continue;
       told.add(`${object.key}@${object.versionId}`);
       try {
-        await deleteObject(this.#api, object, {
-          retry: this.#options.retry,
-          signal: this.#ending.signal,
-        });
+        await deleteObject(this.#api, object, this.#retryContext);
       } catch (error) {
         this.#trouble(`Deleting ${object.key}, whose message is done`, error as Error);
       }

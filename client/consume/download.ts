@@ -40,7 +40,7 @@ export class Budget {
   }
 }
 
-export interface DownloadContext extends Pick<RetryContext, "retry"> {
+export interface DownloadContext extends Pick<RetryContext, "retry" | "onExhausted"> {
   readonly api: Api;
   readonly budget: Budget;
   readonly signal: AbortSignal;

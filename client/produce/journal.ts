@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createFolder } from "../../common/create-folder";
 import { TweedleError } from "../errors";
 import { isAlive } from "../processes";
+import { type RetryContext, isExhausted, retry } from "../retry";
 import type { Upload } from "./multipart";
 
 /** What is known of an upload that may be interrupted. */
@@ -33,23 +34,32 @@ export class Journal {
   private constructor(
     readonly path: string,
     private readonly file: string,
+    private readonly context: RetryContext,
   ) {}
 
   /** @throws TweedleError Invalid, where notes cannot be kept */
-  static async of(stateDirectory: string, apiUrl: string, path: string): Promise<Journal> {
+  static async of(
+    stateDirectory: string,
+    apiUrl: string,
+    path: string,
+    context: RetryContext = {},
+  ): Promise<Journal> {
     await createStateDirectory(stateDirectory);
     const real = await realpath(path);
     const name = createHash("sha256").update(`${apiUrl}\0${real}`).digest("hex").slice(0, 32);
-    return new Journal(real, join(stateDirectory, `upload-${name}.json`));
+    return new Journal(real, join(stateDirectory, `upload-${name}.json`), context);
   }
 
   /** What an earlier process has noted; nothing where it did not, or where it cannot be read. */
   async read(): Promise<JournalEntry | undefined> {
-    try {
-      return JSON.parse(await readFile(this.file, "utf8")) as JournalEntry;
-    } catch {
-      return undefined;
-    }
+    return await this.#access(async () => {
+      try {
+        return JSON.parse(await readFile(this.file, "utf8")) as JournalEntry;
+      } catch (error) {
+        if (isExhausted(error)) throw error;
+        return undefined;
+      }
+    });
   }
 
   /**
@@ -59,6 +69,10 @@ export class Journal {
    * @throws TweedleError Invalid, where another one is at it
    */
   async lock(): Promise<() => Promise<void>> {
+    return await this.#access(() => this.#lock());
+  }
+
+  async #lock(): Promise<() => Promise<void>> {
     const lock = `${this.file}.lock`;
     for (;;) {
       try {
@@ -86,12 +100,17 @@ export class Journal {
 
   async write(entry: JournalEntry): Promise<void> {
     const partial = `${this.file}.${randomUUID()}`;
-    await writeFile(partial, JSON.stringify(entry), { mode: 0o600 });
+    await this.#access(() => writeFile(partial, JSON.stringify(entry), { mode: 0o600 }));
     await rename(partial, this.file);
   }
 
   async remove(): Promise<void> {
     await rm(this.file, { force: true });
+  }
+
+  /** Accesses files as soon as there is a descriptor for them. */
+  async #access<T>(task: () => Promise<T>): Promise<T> {
+    return await retry(`Accessing ${this.file}`, task, this.context);
   }
 }
 
@@ -115,7 +134,8 @@ async function isHeld(lock: string): Promise<boolean> {
     const { host, pid } = JSON.parse(await readFile(lock, "utf8")) as { host: string; pid: number };
     // In a container every process may have the same number.
     return host !== hostname() || (pid !== process.pid && isAlive(pid));
-  } catch {
+  } catch (error) {
+    if (isExhausted(error)) throw error;
     return false;
   }
 }

@@ -1,15 +1,9 @@
-import { randomUUID } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { LIMITS } from "../../functions/sign-url/limits";
 import { TweedleError } from "../errors";
-import { unlessAborted } from "../retry";
+import { type RetryContext, unlessAborted } from "../retry";
 import type { Layout } from "./layout";
-import { type Source, chunkSource, digestOf, isSource, openFile } from "./source";
+import { type Source, chunkSource, digestOf, spool } from "./source";
 
 /** Some bytes of a payload that go up as one part. */
 export interface Part {
@@ -105,7 +99,12 @@ function asBuffer(chunk: Uint8Array | string): Buffer {
 }
 
 /** The next part of a stream; none at its end. Its source is to be closed. */
-export async function nextPart(pieces: Pieces, layout: Layout, number: number): Promise<Part | undefined> {
+export async function nextPart(
+  pieces: Pieces,
+  layout: Layout,
+  number: number,
+  context: RetryContext,
+): Promise<Part | undefined> {
   if (number > LIMITS.partsPerUpload) {
     throw new TweedleError(
       "Invalid",
@@ -113,34 +112,19 @@ export async function nextPart(pieces: Pieces, layout: Layout, number: number): 
     );
   }
   const bytes = layout.sizeOf(number);
-  const source = await (bytes <= MEMORY_PART_BYTES ? inMemory : inFile)(pieces, bytes);
+  const chunks = pieces.take(bytes);
+  const source = await (bytes <= MEMORY_PART_BYTES ? inMemory(chunks) : spool(chunks, context));
   if (source.size > 0) return { number, source, start: 0, end: source.size };
   await source.close();
   return undefined;
 }
 
-async function inMemory(pieces: Pieces, bytes: number): Promise<Source> {
+async function inMemory(pieces: AsyncIterable<Buffer>): Promise<Source> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of pieces.take(bytes)) {
+  for await (const chunk of pieces) {
     chunks.push(chunk);
     size += chunk.length;
   }
   return chunkSource(chunks, size);
-}
-
-async function inFile(pieces: Pieces, bytes: number): Promise<Source> {
-  const path = join(tmpdir(), `tweedle-part-${randomUUID()}`);
-  try {
-    await pipeline(
-      Readable.from(pieces.take(bytes), { objectMode: false }),
-      createWriteStream(path, { mode: 0o600 }),
-    );
-    const opened = await openFile(path);
-    if (!isSource(opened)) throw new Error(`${path} is no file any more.`);
-    return opened;
-  } finally {
-    // It stays readable as long as it is open, and a killed process leaves nothing behind.
-    await rm(path, { force: true });
-  }
 }

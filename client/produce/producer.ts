@@ -132,7 +132,7 @@ export class Producer {
       return await this.#produceSource(chunkSource([bytes], bytes.length), fields, options);
     }
     if (typeof input !== "string") return await this.#produceStream(input, fields, options);
-    const opened = await openFile(input);
+    const opened = await openFile(input, this.#context(undefined, options));
     // A pipe is closed once a read of it ends, which may be never.
     if (!isSource(opened)) return await this.#produceStream(opened.createReadStream(), fields, options);
     try {
@@ -185,13 +185,13 @@ export class Producer {
       ? Layout.ofSize(expectedSizeBytes, partBytes)
       : Layout.growing(partBytes);
     const pieces = new Pieces(stream, options.signal);
+    const context = this.#context(undefined, options);
     let first: Part | undefined;
     try {
-      first = await nextPart(pieces, layout, 1);
+      first = await nextPart(pieces, layout, 1, context);
       if (!first) return await this.#produceSource(chunkSource([], 0), fields, options);
       if (first.end === layout.sizeOf(1)) {
-        const context = this.#context(undefined, options);
-        return await upload(context, streamParts(first, pieces, layout), fields, layout);
+        return await upload(context, streamParts(first, pieces, layout, context), fields, layout);
       }
       return await this.#produceSource(first.source, fields, options);
     } finally {
@@ -209,10 +209,14 @@ export class Producer {
 }
 
 /** The parts of a stream whose first has been read. */
-async function* streamParts(first: Part, pieces: Pieces, layout: Layout): AsyncGenerator<Part> {
-  for (let part: Part | undefined = first; part; part = await nextPart(pieces, layout, part.number + 1)) {
-    yield part;
-  }
+async function* streamParts(
+  first: Part,
+  pieces: Pieces,
+  layout: Layout,
+  context: Context,
+): AsyncGenerator<Part> {
+  let part: Part | undefined = first;
+  for (; part; part = await nextPart(pieces, layout, part.number + 1, context)) yield part;
 }
 
 /** @throws TweedleError Invalid, where the API would refuse them */

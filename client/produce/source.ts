@@ -1,8 +1,12 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { Stats } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
+import { Gate, type Leave, assertSpareDescriptors } from "../descriptors";
 import { TweedleError } from "../errors";
+import { type RetryContext, retry } from "../retry";
 
 /** How much is read from a file at once, in bytes: fewer and larger reads than the 64 KiB of Node's streams. */
 const READ_BYTES = 512 * 1024;
@@ -61,27 +65,82 @@ export function reasonOf(error: unknown): string {
   return REASONS[code] ?? (code || String(error));
 }
 
+/** Files that are open: fewer at once where the process has no more descriptors. */
+const files = new Gate();
+
+/** A file that is open, and counts as such until `leave` is called. */
+interface Opened {
+  readonly handle: FileHandle;
+  readonly stat: Stats;
+  readonly leave: Leave;
+}
+
+/** Opens a file, as soon as there are descriptors for it and for the requests that send it. */
+async function openWhenPossible(
+  name: string,
+  openIt: () => Promise<FileHandle>,
+  context: RetryContext,
+): Promise<Opened> {
+  const attempt = async () => {
+    const leave = await files.enter(context.signal);
+    let handle: FileHandle | undefined;
+    try {
+      handle = await openIt();
+      const stat = await handle.stat();
+      if (stat.isFile() && files.size > 1) assertSpareDescriptors();
+      return { handle, stat, leave };
+    } catch (error) {
+      await handle?.close();
+      leave(error);
+      throw error;
+    }
+  };
+  return await retry(`Opening ${name}`, attempt, context);
+}
+
 /**
  * Opens what is at a path: a file as a source; what can only be read once, and to an end that is not known before, as
  * a handle.
  *
  * @throws TweedleError Invalid, where there is no such file, or none that may be read
  */
-export async function openFile(path: string): Promise<FileSource | FileHandle> {
-  let handle: FileHandle | undefined;
+export async function openFile(path: string, context: RetryContext = {}): Promise<FileSource | FileHandle> {
+  let opened: Opened | undefined;
   try {
-    handle = await open(path, "r");
-    const stat = await handle.stat();
+    opened = await openWhenPossible(path, () => open(path, "r"), context);
+    const { handle, stat, leave } = opened;
     if (stat.isDirectory())
       throw new TweedleError("Invalid", `${path} is a folder. Send what is in it with -r.`);
+    if (stat.isFile() && (await isAsLongAsItSays(path, opened))) return fileSource(path, opened);
     // A pipe or a device has no length that could be signed.
-    if (!stat.isFile()) return handle;
-    return (await isAsLongAsItSays(path, handle, stat)) ? fileSource(path, handle, stat) : handle;
+    leave();
+    return handle;
   } catch (error) {
-    await handle?.close();
+    await opened?.handle.close();
+    opened?.leave();
     if (error instanceof TweedleError) throw error;
     throw new TweedleError("Invalid", `${path} cannot be sent: ${reasonOf(error)}.`, { cause: error });
   }
+}
+
+/** A file without a name, with bytes of a stream, that goes with its process. */
+export async function spool(chunks: AsyncIterable<Buffer>, context: RetryContext): Promise<Source> {
+  const { handle, leave } = await openWhenPossible("a temporary file", openUnnamed, context);
+  try {
+    await writeFile(handle, chunks);
+    return fileSource("A temporary file", { handle, stat: await handle.stat(), leave });
+  } catch (error) {
+    await handle.close();
+    leave();
+    throw error;
+  }
+}
+
+async function openUnnamed(): Promise<FileHandle> {
+  const path = join(tmpdir(), `tweedle-part-${randomUUID()}`);
+  const handle = await open(path, "wx+", 0o600);
+  await rm(path);
+  return handle;
 }
 
 /**
@@ -90,7 +149,7 @@ export async function openFile(path: string): Promise<FileSource | FileHandle> {
  *
  * @throws TweedleError Invalid, where the file has changed since its size was asked for
  */
-async function isAsLongAsItSays(path: string, handle: FileHandle, stat: Stats): Promise<boolean> {
+async function isAsLongAsItSays(path: string, { handle, stat }: Opened): Promise<boolean> {
   const last = Math.max(stat.size - 1, 0);
   const { bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, last);
   if (bytesRead === stat.size - last) return true;
@@ -108,7 +167,7 @@ async function assertUnchanged(path: string, handle: FileHandle, before: Stats):
 
 export const isSource = (opened: FileSource | FileHandle): opened is FileSource => "modifiedAt" in opened;
 
-function fileSource(path: string, handle: FileHandle, stat: Stats): FileSource {
+function fileSource(path: string, { handle, stat, leave }: Opened): FileSource {
   return {
     path,
     size: stat.size,
@@ -127,7 +186,10 @@ function fileSource(path: string, handle: FileHandle, stat: Stats): FileSource {
       return readFile(handle, path, start, end, () => buffer);
     },
     assertUnchanged: () => assertUnchanged(path, handle, stat),
-    close: () => handle.close(),
+    close: async () => {
+      await handle.close();
+      leave();
+    },
   };
 }
 

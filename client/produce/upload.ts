@@ -95,7 +95,7 @@ export async function resumableUpload(
   options: ResumeOptions,
 ): Promise<Produced> {
   const { stateDirectory, apiUrl, onProduced } = options;
-  const journal = await Journal.of(stateDirectory, apiUrl, file.path);
+  const journal = await Journal.of(stateDirectory, apiUrl, file.path, context);
   const unlock = await journal.lock();
   try {
     const sent = await goOn(context, file, fields, wanted, journal);
