@@ -14,7 +14,7 @@ import { medians, takeTurns } from "./turns";
 const FRESH_PROCESSES = 15;
 const RULES = { roles: ROLES };
 const SETTINGS = { title: "Bench", maxObjectBytes: undefined, contentTypes: undefined };
-const SMALL: Goal = { text: "the page at most 16,000 bytes", holds: (ours) => ours <= 16_000 };
+const SMALL: Goal = { text: "the page at most 16 KiB", holds: (ours) => ours <= 16 * 1024 };
 const NO_SLOWER: Goal = { text: "no slower than the signer", holds: (_, [signer = NaN]) => signer >= 1 };
 
 const EVENTS = {

@@ -394,7 +394,6 @@ describeForm("An upload from a page", (form) => {
     await other.locator("h1").waitFor();
     page.on("dialog", (dialog) => void dialog.accept());
     await page.reload();
-    await page.unroute(PART);
     await button(page, "Discard", "given-up.bin").click();
     await page.locator("#interrupted li").waitFor({ state: "detached" });
     await page.getByRole("status").filter({ hasText: "given-up.bin is discarded." }).waitFor();
