@@ -8,7 +8,7 @@ import { Api, type ApiOptions } from "../api";
 import { AdaptiveLimit } from "../descriptors";
 import { TweedleError, isAccessRefused } from "../errors";
 import type { OnProgress, ProgressReport } from "../produce/progress";
-import { type RetryContext, type Waiting, delayBefore, retry, wait } from "../retry";
+import { type RetryContext, type Waiting, delayBefore, isExhausted, retry, wait } from "../retry";
 import { readQueue } from "../queue";
 import { SignedRequest } from "../signed-request";
 import { parseQueueUrl, regionOf } from "../region";
@@ -355,12 +355,10 @@ export class Consumer {
     }
     const failures: Failure[] = [];
     const tryTo = async (key: string | undefined, task: () => Promise<void>) => {
-      try {
-        // A lack of descriptors passes once others are done, and is worth no receive.
-        await retry(`Handling ${key}`, task, this.#retryContext);
-      } catch (error) {
-        failures.push({ key, error: error as Error });
-      }
+      // A lack of descriptors passes once others are done, and is worth no receive.
+      const attempt = async () => await task().catch(unlessExhausted);
+      const error = await retry(`Handling ${key}`, attempt, this.#retryContext).catch(asError);
+      if (error) failures.push({ key, error });
     };
     if (contents.kind === "inline") {
       const { payload } = contents;
@@ -541,6 +539,14 @@ export class Consumer {
       });
     }
   }
+}
+
+const asError = (error: unknown) => error as Error;
+
+/** @throws the error, where it is a lack of file descriptors */
+function unlessExhausted(error: unknown): Error {
+  if (isExhausted(error)) throw error;
+  return error as Error;
 }
 
 interface Begun {
