@@ -79,9 +79,13 @@ describeForm(
     test("copies a key, and says that it did", async () => {
       const page = await form().visit({ permissions: ["clipboard-read", "clipboard-write"] });
       await choose(page, [form().file("poster.pdf", "%PDF")]);
+      await page.getByRole("status").filter({ hasText: "poster.pdf has arrived." }).waitFor();
       await button(page, "Copy key", "poster.pdf").click();
       await inPhase(page, "done").getByText("Copied").waitFor();
-      await page.getByRole("status").filter({ hasText: "Copied" }).waitFor();
+      await page
+        .getByRole("status")
+        .filter({ hasText: /^Copied the key/ })
+        .waitFor();
       // The second time, too, a screen reader hears of it: the text changes.
       const heard = page.evaluate(`new Promise((resolve) => {
         const live = document.getElementById("live");
