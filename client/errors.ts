@@ -58,7 +58,7 @@ export class HttpError extends Error {
     super(message);
   }
 
-  /** What to do about it. */
+  /** The remedy. */
   get remedy(): Remedy {
     return remedyOf(this.service, this.status, this.code);
   }

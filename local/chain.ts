@@ -43,7 +43,7 @@ export interface ChainOptions {
   readonly stack: string;
   /** @default any free ports */
   readonly ports?: { readonly api: number; readonly s3: number; readonly sqs: number };
-  /** Where objects and messages are kept, so that they survive a restart. @default a temporary folder, removed by {@link Chain.stop} */
+  /** The folder of objects and messages, which survive a restart in it. @default a temporary folder, removed by {@link Chain.stop} */
   readonly dataDirectory?: string;
 }
 

@@ -271,7 +271,7 @@ async function takeRange(source: Source, start: number, end: number, take: Take)
     } catch (error) {
       throw explained(error, key);
     }
-    // What has come is kept, and the time for retries begins anew.
+    // What has come is kept, and the time for retries begins again.
     if (position < end) await wait(delayBefore(1, source.retry), source.signal);
   }
 }

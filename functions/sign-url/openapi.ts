@@ -13,7 +13,7 @@ import { SUMMARIES, describeField } from "./words";
 
 type Json = Record<string, unknown>;
 
-/** What callers have to show: nothing, a signature of AWS, or an API key. */
+/** The credentials that callers need: none, a signature of AWS, or an API key. */
 export type Security = "sigv4" | "api_key" | undefined;
 
 /** What of a stage its API's description depends on. */
@@ -50,7 +50,7 @@ const ERRORS: Json = {
 };
 
 const OF_SIGNED: Json = {
-  object_key: described("The whole key: whoever knows it may use it."),
+  object_key: described("The whole key. Anyone who knows it may use it."),
   method: described("The method to call the URL with."),
   headers: {
     type: "object",

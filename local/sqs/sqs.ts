@@ -25,7 +25,7 @@ export interface SqsOptions {
   /** The stack's functions: their requests are judged by their roles' policies. */
   readonly roles: readonly Role[];
   readonly port: number;
-  /** Where messages are kept, so that they survive a restart. @default they end with the process */
+  /** The folder of the messages, which survive a restart in it. @default they end with the process */
   readonly directory?: string | undefined;
   /** Called with what a consumer is about to receive. @default not at all */
   readonly onReceived?: (received: Received) => void;

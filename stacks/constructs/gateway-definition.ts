@@ -10,7 +10,7 @@ export interface Route {
   /** In lower case. */
   readonly method: string;
   readonly path: string;
-  /** What callers have to show, as the OpenAPI document has it. */
+  /** The callers' credentials, as the OpenAPI document has them. */
   readonly security: readonly object[];
   readonly target: BundledFunction;
 }

@@ -27,7 +27,7 @@ export class Refusal extends Error {
     super(message);
   }
 
-  /** What to do about it. */
+  /** The remedy. */
   get remedy(): Remedy {
     return remedyOf(this.service, this.status, this.code);
   }
