@@ -11,6 +11,7 @@ import { LIMITS } from "../../functions/sign-url/limits";
 import type { TweedleError } from "../../client/errors";
 import { LAYOUT_METADATA, LAYOUT_METADATA_BYTES, Layout } from "../../client/produce/layout";
 import { Producer, type ProducerOptions } from "../../client/produce/producer";
+import type { ProgressReport } from "../../client/produce/progress";
 import { temporaryFolder } from "../local/tools";
 import { DENIED, type Fault, INTERNAL, SLOW_DOWN, THROTTLED } from "./fault-proxy";
 import { AT_ONCE, MIB, setUp, sha256, spooledParts, until } from "./tools";
@@ -303,6 +304,30 @@ test("names, types and metadata arrive as they were given, by each way", async (
     await expect(producer.produce(SMALL, { name: bad })).rejects.toMatchObject(refused);
   await expect(producer.produce(join(folder, "none"))).rejects.toMatchObject(refused);
   await expect(producer.produce(folder)).rejects.toMatchObject(refused);
+});
+
+test.each([
+  ["inline", "sendMessage", "api"],
+  ["put", "putObject", "api"],
+  ["put", "PUT", "s3"],
+  ["parts", "POST create", "s3"],
+  ["parts", "PUT part", "s3"],
+  ["parts", "POST complete", "s3"],
+] as const)("%s: reports say that %s waits to be retried, until it goes on", async (way, step, service) => {
+  world().proxy.inject(step, SLOW_DOWN);
+  const { payload, options } = WAYS[way];
+  const reports: ProgressReport[] = [];
+  await make(options).produce(payload, { onProgress: (report) => void reports.push(report) });
+  const waits = reports.filter(({ waiting }) => waiting);
+  expect(waits[0]?.waiting).toEqual({
+    service,
+    reason: "503 SlowDown",
+    elapsedMs: 0,
+    maxDurationMs: 300_000,
+  });
+  const { waiting, bytes } = reports.at(-1) as ProgressReport;
+  // Nothing is told after the completion.
+  expect([bytes, waiting !== undefined]).toEqual([payload.length, step === "POST complete"]);
 });
 
 test("metadata has one limit, whichever way a payload goes", async () => {

@@ -25,11 +25,11 @@ test("progress says what it waits for in place of a rate", () => {
   } as const;
   const report = { bytes: 882e6, totalBytes: 2.1e9, parts: { done: 27, total: 64 } };
   expect(progressText("cat.mp4", { ...report, waiting }, 20)).toBe(
-    "cat.mp4  ████░░░░░░  42 %  882 MB of 2.1 GB  waiting for S3, 12 s of 5 min: connection refused",
+    "cat.mp4  waiting for S3, 12 s of 5 min: connection refused  882 MB of 2.1 GB",
   );
   const machine = { service: undefined, reason: "too many open files", elapsedMs: 0, maxDurationMs: 90_000 };
   expect(progressText("all", { bytes: 0, totalBytes: undefined, waiting: machine }, 2)).toBe(
-    "all  0 B  waiting for this machine, 0 s of 1 min 30 s: too many open files",
+    "all  waiting for this machine, 0 s of 1 min 30 s: too many open files  0 B",
   );
 });
 

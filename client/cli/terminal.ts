@@ -39,7 +39,7 @@ export class ProgressLine {
 
 /**
  * cat.mp4  ████░░░░░░  41 %  882 MB of 2.1 GB  412 MB/s  3 s left  part 27 of 64
- * cat.mp4  ████░░░░░░  41 %  882 MB of 2.1 GB  waiting for S3, 12 s of 5 min: connection refused
+ * cat.mp4  waiting for S3, 12 s of 5 min: connection refused  882 MB of 2.1 GB
  */
 export function progressText(
   what: string,
@@ -49,17 +49,18 @@ export function progressText(
   const rate = (bytes - resumedBytes) / Math.max(elapsedSeconds, 0.001);
   const done = totalBytes ? Math.min(bytes / totalBytes, 1) : undefined;
   const filled = Math.round((done ?? 0) * BAR);
-  const moving = [
+  const label = what.length > MAX_LABEL ? `…${what.slice(1 - MAX_LABEL)}` : what;
+  const amount =
+    totalBytes === undefined ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`;
+  if (waiting) return [label, waitingText(waiting), amount].join("  ");
+  return [
+    label,
+    done === undefined ? undefined : "█".repeat(filled) + "░".repeat(BAR - filled),
+    done === undefined ? undefined : `${Math.floor(done * 100)} %`,
+    amount,
     `${formatBytes(rate)}/s`,
     totalBytes === undefined || rate === 0 ? undefined : `${formatSeconds((totalBytes - bytes) / rate)} left`,
     parts && `part ${parts.done}${parts.total === undefined ? "" : ` of ${parts.total}`}`,
-  ];
-  return [
-    what.length > MAX_LABEL ? `…${what.slice(1 - MAX_LABEL)}` : what,
-    done === undefined ? undefined : "█".repeat(filled) + "░".repeat(BAR - filled),
-    done === undefined ? undefined : `${Math.floor(done * 100)} %`,
-    totalBytes === undefined ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`,
-    ...(waiting ? [waitingText(waiting)] : moving),
   ]
     .filter((text) => text !== undefined)
     .join("  ");

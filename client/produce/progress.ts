@@ -22,6 +22,9 @@ export interface ProgressReport {
 
 export type OnProgress = (report: ProgressReport) => void;
 
+/** What an attempt reads ahead of a connection that may not come about, in bytes. */
+const BUFFERED_BYTES = 2 * 1024 ** 2;
+
 /** Counts what passes, and takes back what has to be sent once more. */
 export class Progress {
   #bytes = 0;
@@ -36,10 +39,10 @@ export class Progress {
     private readonly onProgress: OnProgress | undefined,
   ) {}
 
-  add(bytes: number): void {
+  /** @param isSent whether they have left this machine for good, so that nothing waits any more */
+  add(bytes: number, isSent = true): void {
     this.#bytes += bytes;
-    // What a failed attempt takes back is no move.
-    if (bytes > 0) this.#waiting = undefined;
+    if (isSent) this.#waiting = undefined;
     this.#report();
   }
 
@@ -70,18 +73,18 @@ export class Progress {
     const count = (length: number) => {
       if (over) return;
       bytes += length;
-      this.add(length);
+      this.add(length, bytes > BUFFERED_BYTES);
     };
     const sent = (stream: Readable) =>
       this.onProgress ? Readable.from(counted(stream, count), { objectMode: false }) : stream;
     try {
       const result = await run(sent);
       over = true;
-      if (bytes < size) this.add(size - bytes);
+      this.add(size - bytes);
       return result;
     } catch (error) {
       over = true;
-      if (bytes > 0) this.add(-bytes);
+      if (bytes > 0) this.add(-bytes, false);
       throw error;
     }
   }

@@ -67,8 +67,8 @@ interface Hashed {
 }
 
 /**
- * Finds out why S3 refused bytes for their digest: the file changed after it was hashed, or they were damaged on their
- * way, so that the same request may succeed.
+ * Finds out whether bytes were refused since their file changed after it was hashed, rather than damaged on their way:
+ * then the same request may succeed. S3 says BadDigest, other engines have codes of their own.
  *
  * @throws FileChangedError
  */
@@ -77,7 +77,7 @@ export async function throwIfChanged(
   name: string,
   { source, start, end, checksum, signal }: Hashed,
 ): Promise<void> {
-  if (!(error instanceof HttpError && error.code === "BadDigest")) return;
+  if (!(error instanceof HttpError && error.status === 400)) return;
   const now = await digestOf(source, start, end, signal);
   if (!signal?.aborted && now.toString("base64") !== checksum) throw changed(name, { cause: error });
 }
