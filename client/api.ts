@@ -1,6 +1,13 @@
 import { quote } from "../common/quote";
 import { ACTIONS, type ActionName, type Role } from "../functions/sign-url/actions";
-import { AccessRefusedError, HttpError, NetworkError, TweedleError, isAccessRefused } from "./errors";
+import {
+  AccessRefusedError,
+  HttpError,
+  NetworkError,
+  TweedleError,
+  checkWhole,
+  isAccessRefused,
+} from "./errors";
 import { mistakeIn } from "./first-contact";
 import { type Connections, close, connections, send, textOf } from "./http";
 import { type RetryContext, type RetryOptions, retry } from "./retry";
@@ -66,8 +73,10 @@ export class Api {
   #clockOffsetMs = 0;
   #signing: Promise<ReturnType<typeof createSigning>> | undefined;
 
-  /** @throws TweedleError where the URL is none */
+  /** @throws TweedleError Invalid, where the URL is none, or an option of retry is no whole number */
   constructor(options: ApiOptions) {
+    for (const [name, value] of Object.entries(options.retry ?? {}))
+      checkWhole(`retry.${name}`, value as number, 0, Number.MAX_SAFE_INTEGER);
     this.#options = options;
     this.#url = parseApiUrl(options.apiUrl);
     this.connections = options.connections ?? connections();

@@ -121,6 +121,12 @@ test("what responds in the API's place once it has been reached is no reason to 
   }
 });
 
+test.each([[NaN], [-1], [0.5], ["5m"]])("a retry of %p milliseconds is refused", (maxDurationMs) => {
+  expect(() => api({ retry: { maxDurationMs: maxDurationMs as number } })).toThrow(
+    /^retry\.maxDurationMs must be a whole number from 0 to /,
+  );
+});
+
 test("an API has one URL, however it is written", () => {
   const forms = ["https://API.example/dev", "https://api.example:443/dev/", "https://api.example/dev//"];
   expect(forms.map((apiUrl) => api({ apiUrl }).url)).toEqual(forms.map(() => "https://api.example/dev"));
