@@ -62,6 +62,12 @@ describeForm(
       };
       await look();
       await showEverything(page, folder, PARTS);
+      await page.evaluate(`{
+        const entry = { name: "interview.mp4", done: 0.4, begunAt: Date.now(), key: "", uploadId: "" };
+        localStorage.setItem("tweedle:" + location.href + "/:id", JSON.stringify(entry));
+        dispatchEvent(new Event("storage"));
+      }`);
+      await button(page, "Discard", "interview.mp4").waitFor();
       await look();
       // What turns, stands still for who wants that.
       const moving = () => page.evaluate("document.getAnimations().length");
@@ -79,7 +85,7 @@ describeForm(
     test("copies a key, and says that it did", async () => {
       const page = await form().visit({ permissions: ["clipboard-read", "clipboard-write"] });
       await choose(page, [form().file("poster.pdf", "%PDF")]);
-      await page.getByRole("status").filter({ hasText: "poster.pdf has arrived." }).waitFor();
+      await page.getByRole("status").filter({ hasText: "poster.pdf is uploaded." }).waitFor();
       await button(page, "Copy key", "poster.pdf").click();
       await inPhase(page, "done").getByText("Copied").waitFor();
       await page

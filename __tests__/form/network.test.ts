@@ -372,7 +372,7 @@ describeForm("An upload from a page", (form) => {
     );
     const interrupted = page.locator("#interrupted li");
     expect(await interrupted.innerText()).toMatch(
-      /^large\.bin was interrupted at \d+ %\. Choose the same file again to continue\. Discard$/,
+      /^large\.bin was interrupted at \d+\s%\. Choose the same file again to continue\.\s+Discard$/,
     );
     await page.getByRole("status").filter({ hasText: "large.bin was interrupted" }).waitFor();
     await choose(page, [path]);
@@ -401,6 +401,23 @@ describeForm("An upload from a page", (form) => {
     expect(await page.evaluate("Object.keys(localStorage)")).toEqual([]);
     await other.reload();
     expect(await other.locator("#interrupted li").count()).toBe(0);
+  });
+
+  test("that continues after a reload has no speed until more bytes are sent", async () => {
+    const path = large();
+    const page = await form().visit();
+    await begin(page, path, 3);
+    page.on("dialog", (dialog) => void dialog.accept());
+    await page.clock.install();
+    await page.reload();
+    const { release } = await hold(page, 0);
+    await choose(page, [path]);
+    const status = rowOf(page, "large.bin").locator(".status");
+    await status.filter({ hasText: /^25\.2 MB/ }).waitFor();
+    await page.clock.fastForward(3000);
+    expect(await status.textContent()).toBe("25.2 MB of 68.2 MB");
+    await release();
+    await arrived(page, 1);
   });
 
   test("counts no part after a reload that is not the file's", async () => {

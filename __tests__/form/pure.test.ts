@@ -196,5 +196,5 @@ test("The page says what a stage takes, and how far all is, in plain English", (
   expect(summary(1, 2, 5e6, 10e6, 1e6)).toBe("1 of 2 files · 5.0 MB of 10.0 MB · 1.0 MB/s · 5 s left");
   expect(summary(0, 1, 0, 36e9, 1e6)).toBe("0 of 1 file · 0 B of 36.0 GB · 1.0 MB/s · 10 h 0 min left");
   expect(summary(2, 2, 10, 10, 0)).toBe("2 files, 10 B");
-  expect(more(9000, 1, 0)).toBe("9,000 files more waiting · 1 file more arrived");
+  expect(more(9000, 1, 0)).toBe("9,000 more files waiting · 1 more file uploaded");
 });

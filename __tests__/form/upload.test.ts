@@ -175,9 +175,9 @@ describeForm("A visitor's files", (form) => {
     const live = page.getByRole("status");
     await choose(page, [form().file("heard.txt", "x")]);
     await live.filter({ hasText: "1 file added." }).waitFor();
-    await live.filter({ hasText: "heard.txt has arrived." }).waitFor();
+    await live.filter({ hasText: "heard.txt is uploaded." }).waitFor();
     await choose(page, [form().file("a.txt", "x"), form().file("b.txt", "x")]);
-    await live.filter({ hasText: "All files have arrived." }).waitFor();
+    await live.filter({ hasText: "All files are uploaded." }).waitFor();
     expect(await live.count()).toBe(1);
   });
 
@@ -195,7 +195,7 @@ describeForm("A visitor's files", (form) => {
     const summary = (text: RegExp) => page.locator("#summary").filter({ hasText: text }).waitFor();
     await summary(/^[1-9]\d* of 10,000 files/);
     expect(await rows(page).count()).toBeLessThanOrEqual(101);
-    expect(await page.locator("#more").textContent()).toMatch(/^9,\d{3} files more waiting/);
+    expect(await page.locator("#more").textContent()).toMatch(/^9,\d{3} more files waiting/);
     await page.getByRole("button", { name: "Pause all" }).click();
     await page.getByRole("button", { name: "Resume all" }).waitFor();
     await page.getByRole("button", { name: "Clear finished" }).click();

@@ -23,8 +23,8 @@ function draw(): void {
   requestAnimationFrame(() => {
     isDue = false;
     list.update();
-    const { files, size, sent, by } = uploads.totals();
-    uploads.meter.add(sent);
+    const { files, size, sent, earlierBytes, by } = uploads.totals();
+    uploads.meter.add(sent - earlierBytes);
     const isOpen = by.waiting + by.running + by.paused > 0;
     setHidden(element("uploads"), files === 0);
     const rate = by.running > 0 ? uploads.meter.rate() : 0;

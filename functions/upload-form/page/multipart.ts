@@ -40,6 +40,8 @@ export class Multipart {
   readonly #parts = new Map<number, Part>();
   /** What S3 has of an earlier run, by number: it counts once it is seen to be what the file has. */
   #present = new Map<number, Part>();
+  /** Bytes that were compared, and not sent. */
+  #earlierBytes = 0;
 
   /** @returns the key */
   async run(context: Context): Promise<string> {
@@ -137,7 +139,8 @@ export class Multipart {
     const under = new Map<number, number>();
     const report = () => {
       const done = [...this.#parts.values()].reduce((sum, part) => sum + part.size, 0);
-      context.onProgress([...under.values()].reduce((sum, bytes) => sum + bytes, done));
+      const inFlight = [...under.values()].reduce((sum, bytes) => sum + bytes, 0);
+      context.onProgress(done + inFlight, this.#earlierBytes);
     };
     const stop = new AbortController();
     const abort = () => stop.abort(context.signal.reason);
@@ -186,7 +189,10 @@ export class Multipart {
     signal.throwIfAborted();
     const checksum = await sha256(blob, chosen, signal);
     const present = this.#present.get(number);
-    if (present?.checksum === checksum && present.size === blob.size) return present;
+    if (present?.checksum === checksum && present.size === blob.size) {
+      this.#earlierBytes += blob.size;
+      return present;
+    }
     const { key, uploadId } = this.#entry as Entry;
     const fields = {
       object_key: key,
@@ -265,6 +271,7 @@ export class Multipart {
     this.#entry = undefined;
     this.#parts.clear();
     this.#present.clear();
+    this.#earlierBytes = 0;
   }
 
   #end(): string {

@@ -14,8 +14,8 @@ export interface Context {
   readonly type: string;
   readonly signal: AbortSignal;
   readonly onWait: (reason: WaitReason) => void;
-  /** Called with how many bytes of the whole have gone. */
-  readonly onProgress: (bytes: number) => void;
+  /** Called with how many bytes of the whole S3 has, and how many of those an earlier page sent. */
+  readonly onProgress: (bytes: number, earlierBytes?: number) => void;
 }
 
 /** How requests of a file are retried: one that a browser cannot read any more looks like a lost connection. */

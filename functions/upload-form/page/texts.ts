@@ -1,7 +1,7 @@
 import type { Service } from "../../../contract/answers";
 import { formatBytes } from "../../../stacks/format";
 
-/** What people call media types; others are called by their own names. */
+/** Common names of media types; the others keep their own. */
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   "image/*": "images",
   "video/*": "videos",
@@ -22,7 +22,8 @@ export const typeNames = (types: readonly string[]) => {
 };
 
 const capitalize = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1);
-const files = (count: number) => `${count.toLocaleString("en")} ${count === 1 ? "file" : "files"}`;
+const files = (count: number, which = "") =>
+  `${count.toLocaleString("en")} ${which}${count === 1 ? "file" : "files"}`;
 
 function duration(seconds: number): string {
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
@@ -35,7 +36,7 @@ function duration(seconds: number): string {
  * Every word that the page says, in one place.
  */
 
-/** What buttons are called. */
+/** The labels of buttons. */
 export const BUTTON = {
   pauseAll: "Pause all",
   resumeAll: "Resume all",
@@ -54,7 +55,7 @@ export const BUTTON = {
   of: (label: string, name: string) => `${label}: ${name}`,
 } as const;
 
-/** What stands in index.html and stays, by the names that it has there. */
+/** The fixed texts of index.html, by their placeholders. */
 export const PAGE = {
   drop: "Drop files or folders here",
   chooseFiles: "Choose files",
@@ -70,7 +71,7 @@ export const PAGE = {
   progressAll: "All uploads",
 } as const;
 
-/** What the stage takes. */
+/** The sizes and types that a stage takes, as a sentence. */
 export function limits(
   maxObjectBytes: number | undefined,
   contentTypes: readonly string[] | undefined,
@@ -123,7 +124,7 @@ export const ROW = {
   progress: (name: string) => `Progress of ${name}`,
 } as const;
 
-/** How it goes with all of them. */
+/** The state of all files together. */
 export function summary(done: number, all: number, sent: number, size: number, rate: number): string {
   const bytes = `${formatBytes(sent)} of ${formatBytes(size)}`;
   const pace = rate > 0 ? ` · ${formatBytes(rate)}/s · ${duration((size - sent) / rate)} left` : "";
@@ -134,28 +135,28 @@ export function summary(done: number, all: number, sent: number, size: number, r
 
 /** An upload of an earlier page. @param done the part that is there, from 0 to 1 */
 export const INTERRUPTED = (name: string, done: number): string =>
-  `${name} was interrupted at ${Math.floor(done * 100)} %. Choose the same file again to continue.`;
+  `${name} was interrupted at ${Math.floor(done * 100)}\u00a0%. Choose the same file again to continue.`;
 
-/** What the list does not show. */
+/** The files that the list does not show. */
 export const more = (waiting: number, done: number, others: number) =>
   [
-    waiting > 0 ? `${files(waiting)} more waiting` : "",
-    done > 0 ? `${files(done)} more arrived` : "",
-    others > 0 ? `${files(others)} more stopped` : "",
+    waiting > 0 ? `${files(waiting, "more ")} waiting` : "",
+    done > 0 ? `${files(done, "more ")} uploaded` : "",
+    others > 0 ? `${files(others, "more ")} stopped` : "",
   ]
     .filter(Boolean)
     .join(" · ");
 
-/** For who listens. */
+/** The sentences for a screen reader; some are notices, too. */
 export const SAID = {
   added: (count: number) => `${files(count)} added.`,
-  none: "There is no file in it.",
+  none: "No files were found there.",
   insecure: "This page sends files over https only.",
   unread: (count: number) => `${files(count)} or folders could not be read.`,
   arrived: (names: readonly string[]) =>
-    names.length === 1 ? `${names[0]} has arrived.` : `${files(names.length)} have arrived.`,
+    names.length === 1 ? `${names[0]} is uploaded.` : `${files(names.length)} are uploaded.`,
   failed: (name: string, why: string) => `${name}: ${why}`,
-  allDone: "All files have arrived.",
+  allDone: "All files are uploaded.",
   offline: "The connection is lost.",
   online: "The connection is back.",
   copied: (name: string) => `Copied the key of ${name}.`,
@@ -163,12 +164,12 @@ export const SAID = {
   discarded: (name: string) => `${name} is discarded.`,
 } as const;
 
-/** Why a file is not uploaded. */
+/** The reasons why a file is not uploaded. */
 export const FAILURE = {
   tooLarge: (size: number, limit: number) =>
     `Too large: ${formatBytes(size)}. The limit is ${formatBytes(limit)}.`,
   tooLargeForPage: (size: number, limit: number) =>
-    `Too large for a browser: ${formatBytes(size)}. The limit is ${formatBytes(limit)}; the tweedle command has none.`,
+    `Too large for a browser: ${formatBytes(size)}. The limit is ${formatBytes(limit)}; larger files need the tweedle command.`,
   type: (type: string, accepted: string) => `Files of the type ${type} are not accepted: ${accepted} only.`,
   changed: "The file was changed, moved or deleted during the upload. Choose it again.",
   unreadable:

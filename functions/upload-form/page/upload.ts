@@ -35,8 +35,10 @@ const waiting = (reason: WaitReason): string =>
 /** One file on its way, from the moment that it is chosen. */
 export class Upload {
   phase: Phase = "waiting";
-  /** Bytes that have gone. */
+  /** Bytes that S3 has. */
   sent = 0;
+  /** Of those, the bytes that an earlier page sent: they are no speed of this one. */
+  earlierBytes = 0;
   key: string | undefined;
   failure: Failure | undefined;
   /** Why it does not move, while it runs. */
@@ -109,10 +111,11 @@ export class Upload {
           this.waitReason = reason;
           this.onChange(this);
         },
-        onProgress: (bytes) => {
+        onProgress: (bytes, earlierBytes = 0) => {
           this.waitReason = undefined;
           this.sent = bytes;
-          this.meter.add(bytes);
+          this.earlierBytes = earlierBytes;
+          this.meter.add(bytes - earlierBytes);
           this.onChange(this);
         },
       });

@@ -8,6 +8,7 @@ export interface Totals {
   readonly files: number;
   readonly size: number;
   readonly sent: number;
+  readonly earlierBytes: number;
   readonly by: Readonly<Record<Phase, number>>;
 }
 
@@ -56,14 +57,16 @@ export class Uploads {
     const by = { waiting: 0, running: 0, paused: 0, done: 0, failed: 0, cancelled: 0 };
     let size = 0;
     let sent = 0;
+    let earlierBytes = 0;
     for (const upload of this.all) {
       by[upload.phase] += 1;
       // What will not go is not waited for.
       if (upload.phase === "failed" || upload.phase === "cancelled") continue;
       size += upload.size;
       sent += upload.sent;
+      earlierBytes += upload.earlierBytes;
     }
-    return { files: this.all.length, size, sent, by };
+    return { files: this.all.length, size, sent, earlierBytes, by };
   }
 
   #keep(stays: (upload: Upload) => boolean): void {
